@@ -1,0 +1,14 @@
+"""One folder a paper; this table is the only registry of model classes.
+
+The names are literals of this package: a class is never looked up by a string that came out of
+a downloaded file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# slug -> (module, class)
+MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
+    "speechclip": ("zoo.models.speechclip.module", "SpeechCLIP"),
+}
