@@ -1,0 +1,156 @@
+"""From a task protocol to prediction records; the only place that calls a model's methods."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import torch
+from lightning import LightningModule
+
+from zoo.bench.dataset import Loaded
+from zoo.bench.records import Record, encode_array
+from zoo.errors import BenchError
+from zoo.tasks import SpeechImageRetriever
+
+log = logging.getLogger(__name__)
+
+TOP_K: Final = 5  # candidates a keyword slot, as the official hit rate takes
+_NORM_TOLERANCE: Final = 1e-2  # wide enough for half precision
+
+
+class Adapter(Protocol):
+    """Predicts one kind of batch through one protocol."""
+
+    def predict(self, kind: str, media: Sequence[Any]) -> list[dict[str, Any]]:
+        """One JSON-able output an item."""
+        ...
+
+
+class RetrieverAdapter:
+    """Embeddings, and keywords of the models that name them."""
+
+    def __init__(self, model: SpeechImageRetriever) -> None:
+        self.model = model
+        self.names_keywords = True
+
+    def predict(self, kind: str, media: Sequence[Any]) -> list[dict[str, Any]]:
+        """Embed pictures or recordings.
+
+        Raises:
+            ValueError: an embedding is not finite or not of unit norm.
+        """
+        if kind == "image":
+            return _embeddings(self.model.embed_image(list(media)), len(media))
+        outputs = _embeddings(self.model.embed_speech(list(media)), len(media))
+        for output, found in zip(outputs, self._keywords(media), strict=True):
+            if found:
+                output["keywords"] = found
+        return outputs
+
+    def _keywords(self, media: Sequence[Any]) -> list[list[list[Any]]]:
+        """Per utterance [word, score, slot]; empty lists from a model without keywords."""
+        if self.names_keywords:
+            try:
+                found = self.model.keywords(list(media), top_k=TOP_K)
+            except NotImplementedError:
+                log.info("the model names no keywords")
+                self.names_keywords = False
+            else:
+                return [[[k.word, float(k.score), int(k.slot)] for k in one] for one in found]
+        return [[] for _ in media]
+
+
+ADAPTERS: Final = {"SpeechImageRetriever": (SpeechImageRetriever, RetrieverAdapter)}
+
+
+def adapt(model: Any, protocol: str) -> Adapter:
+    """The adapter of a protocol around a model.
+
+    Raises:
+        BenchError: the model does not implement the protocol.
+    """
+    interface, adapter = ADAPTERS[protocol]
+    if not isinstance(model, interface):
+        raise BenchError(
+            f"{type(model).__name__} is no {protocol}: this task needs a model with its methods"
+        )
+    return adapter(model)
+
+
+def _embeddings(vectors: torch.Tensor, count: int) -> list[dict[str, Any]]:
+    """Check and encode (N, D) embeddings."""
+    vectors = vectors.detach().float().cpu()
+    if vectors.ndim != 2 or len(vectors) != count:
+        raise ValueError(f"embeddings are {tuple(vectors.shape)} for {count} items, not (N, D)")
+    if not torch.isfinite(vectors).all():
+        raise ValueError("an embedding holds a value that is not finite")
+    norms = vectors.norm(dim=1)
+    if ((norms - 1).abs() > _NORM_TOLERANCE).any():
+        raise ValueError(f"an embedding has norm {norms.min():.4g}..{norms.max():.4g}, not 1")
+    return [{"embedding": encode_array(vector.numpy())} for vector in vectors]
+
+
+class PredictModule(LightningModule):
+    """Lets `Trainer.predict` drive an adapter; puts the model where the Trainer wants it."""
+
+    def __init__(self, model: Any, protocol: str) -> None:
+        super().__init__()
+        self.adapter = adapt(model, protocol)
+        self.model = model
+
+    def transfer_batch_to_device(
+        self, batch: list[Loaded], device: torch.device, dataloader_idx: int
+    ) -> list[Loaded]:
+        """Leave media where it is: a model's task methods move their own input."""
+        return batch
+
+    def predict_step(self, batch: list[Loaded], batch_idx: int) -> list[Record]:
+        """One record an item, failed ones included."""
+        whole = [loaded for loaded in batch if loaded.error is None]
+        outputs = iter(self._outputs(whole))
+        return [
+            self._record(loaded, {"error": loaded.error} if loaded.error else next(outputs))
+            for loaded in batch
+        ]
+
+    def _outputs(self, batch: Sequence[Loaded]) -> list[dict[str, Any]]:
+        """Output and seconds of each item; a batch that fails is tried again item by item."""
+        if not batch:
+            return []
+        started = time.perf_counter()
+        try:
+            outputs = self.adapter.predict(batch[0].sample.kind, [item.media for item in batch])
+        except Exception as error:
+            if len(batch) > 1:
+                return [output for item in batch for output in self._outputs([item])]
+            log.warning("%s failed: %s", batch[0].sample.id, error)
+            return [{"error": {"type": type(error).__name__, "message": str(error)[:500]}}]
+        seconds = (time.perf_counter() - started) / len(batch)
+        return [{"output": output, "seconds": seconds} for output in outputs]
+
+    def _record(self, loaded: Loaded, outcome: dict[str, Any]) -> Record:
+        return {
+            "id": loaded.sample.id,
+            "kind": loaded.sample.kind,
+            "rank": self.global_rank,
+            "output": outcome.get("output"),
+            "error": outcome.get("error"),
+            "media_sha256": loaded.sha256,
+            "media_seconds": loaded.seconds,
+            "seconds": outcome.get("seconds"),
+            "peak_memory": _peak_memory(self.device),
+        }
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    """Highest memory use so far in bytes: of the accelerator, or resident on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

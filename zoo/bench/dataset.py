@@ -1,0 +1,136 @@
+"""Batches of decoded media, made in DataLoader workers and dealt out to processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from zoo.bench.resume import finished_ids, start_run
+from zoo.bench.samples import Sample, form_batches
+from zoo.errors import MediaError
+
+SAMPLE_RATE: Final = 16_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A sample with its decoded media, or with the reason why there is none.
+
+    Attributes:
+        sample: what it is.
+        media: (S,) float32 waveform at 16 kHz, or an RGB picture.
+        sha256: of the file.
+        seconds: length of a recording.
+        error: the reason, where decoding failed.
+    """
+
+    sample: Sample
+    media: Any = None
+    sha256: str | None = None
+    seconds: float | None = None
+    error: dict[str, str] | None = None
+
+
+def load_sample(sample: Sample, root: Path) -> Loaded:
+    """Hash and decode one file; an unreadable one becomes a `Loaded` with an error."""
+    path = root / sample.media
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        reason = f"{sample.media}: {error.strerror or error}"
+        return Loaded(sample, error={"type": type(error).__name__, "message": reason})
+    try:
+        media, seconds = _decode(sample.kind, path)
+    except MediaError as error:
+        # the message is kept for readers of the result, who have another data root
+        reason = str(error).replace(str(path), sample.media)
+        return Loaded(sample, sha256=digest, error={"type": "MediaError", "message": reason})
+    return Loaded(sample, media, digest, seconds)
+
+
+def _decode(kind: str, path: Path) -> tuple[Any, float | None]:
+    if kind == "image":
+        from zoo.video import load_image
+
+        return load_image(path), None
+    from zoo.audio import load_audio
+
+    waveform = load_audio(path, sample_rate=SAMPLE_RATE)
+    return waveform, len(waveform) / SAMPLE_RATE
+
+
+class BatchDataset(Dataset[list[Loaded]]):
+    """One item is one whole batch."""
+
+    def __init__(self, batches: Sequence[Sequence[Sample]], root: Path) -> None:
+        self.batches = batches
+        self.root = root
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> list[Loaded]:
+        return [load_sample(sample, self.root) for sample in self.batches[index]]
+
+
+class BenchData(LightningDataModule):
+    """What is still to be predicted, each process its own share.
+
+    Batches are formed from the whole task before anything is left out or dealt out, so that a
+    sample meets the same neighbours however often the run is killed and however many processes
+    there are. Every process reads the finished ids in `setup`, which ends with a barrier, and
+    writes only after it: all see the same list.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        root: Path,
+        folder: Path,
+        run: Mapping[str, Any],
+        *,
+        batch_size: int,
+        workers: int,
+        retry_failed: bool = False,
+    ) -> None:
+        super().__init__()
+        self.prepare_data_per_node = False
+        self.samples = samples
+        self.root = root
+        self.folder = folder
+        self.run = run
+        self.batch_size = batch_size
+        self.workers = workers
+        self.retry_failed = retry_failed
+        self.pending: list[list[Sample]] = []
+
+    def prepare_data(self) -> None:
+        """Start the run folder; the first process only."""
+        start_run(self.folder, self.run, self.samples)
+
+    def setup(self, stage: str) -> None:
+        """Find the batches with an unfinished sample and take this process's share."""
+        done = finished_ids(self.folder, retry_failed=self.retry_failed)
+        batches = form_batches(self.samples, self.batch_size)
+        pending = [batch for batch in batches if any(sample.id not in done for sample in batch)]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        self.pending = pending[rank::world]
+
+    def predict_dataloader(self) -> DataLoader[list[Loaded]]:
+        """Whole batches, decoded in worker processes."""
+        return DataLoader(
+            BatchDataset(self.pending, self.root),
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=min(self.workers, len(self.pending)),
+        )
+
+
+def _as_it_is(batch: list[Loaded]) -> list[Loaded]:
+    return batch

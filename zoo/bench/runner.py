@@ -1,0 +1,228 @@
+"""Predict every sample of a task through Lightning, resumably, then score.
+
+Lightning brings the progress bar, accelerators, processes and nodes. No metric is computed
+across processes: each appends records to its own shard, and scoring reads the files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from zoo.bench.adapters import PredictModule
+from zoo.bench.dataset import BenchData
+from zoo.bench.provenance import code_commit, hardware, model_identity, versions
+from zoo.bench.records import Record, ShardWriter
+from zoo.bench.result import Result
+from zoo.bench.resume import check_resumable, discard_run
+from zoo.bench.samples import Sample, read_samples, references_hash
+from zoo.bench.scoring import score_run
+from zoo.bench.task import Task, load_task
+
+log = logging.getLogger(__name__)
+
+
+class RecordWriter(BasePredictionWriter):
+    """Appends each batch's records to the shard of this process as soon as they exist."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(write_interval="batch")
+        self.folder = folder
+        self.shard: ShardWriter | None = None
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the shard; every process has read the finished ids by now."""
+        self.shard = ShardWriter(self.folder, trainer.global_rank)
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: list[Record],
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Append the records of one batch."""
+        assert self.shard is not None
+        self.shard.write(prediction)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Close the shard, then wait for the others, so that the first process sees all of it."""
+        if self.shard is not None:
+            self.shard.close()
+        trainer.strategy.barrier("records written")
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Keep what was predicted."""
+        if self.shard is not None:
+            self.shard.close()
+
+
+def run_task(
+    model: Any,
+    task: str | Task,
+    data_root: str | Path,
+    out: str | Path,
+    *,
+    limit: int | None = None,
+    batch_size: int = 8,
+    seed: int = 0,
+    devices: int | str = 1,
+    num_nodes: int = 1,
+    accelerator: str = "auto",
+    strategy: str = "auto",
+    precision: str | None = None,
+    workers: int | None = None,
+    force_new: bool = False,
+    retry_failed: bool = False,
+    progress: bool = True,
+    model_name: str | None = None,
+) -> Result:
+    """Predict and score one task; continues what an interrupted call left in `out`.
+
+    Args:
+        model: a `from_pretrained` source, or a loaded model that implements the protocol.
+        task: `name`, `name@version` or a `Task`.
+        data_root: folder of the dataset in its own layout.
+        out: folder of the run.
+        limit: only the first images with their captions; the result is marked as a subset.
+        batch_size: items a batch; a model with `batch_invariant = False` gets one at a time.
+        seed: of everything stochastic in the model.
+        devices: as in `lightning.Trainer`; likewise `num_nodes`, `accelerator`, `strategy`,
+            `precision`.
+        workers: decoding processes; by default one fewer than the cores, at most 8.
+        force_new: discard another run that lies in `out`.
+        retry_failed: predict again what failed before.
+        progress: show a progress bar.
+        model_name: name in the result instead of the checkpoint's own.
+
+    Returns:
+        The scored result; it remembers its folder and data. With several processes only the
+        first one returns, the others end with exit status 0.
+
+    Raises:
+        BenchError: unknown task, unfit model, incomplete data, or `out` holds another run.
+    """
+    task = load_task(task)
+    folder, root = Path(out), Path(data_root)
+    samples = read_samples(task, root, limit)
+    source = str(model) if isinstance(model, str | Path) else None
+    if source is not None:
+        from zoo.hub.load import from_pretrained
+
+        model = from_pretrained(source)
+    if not getattr(model, "batch_invariant", True):
+        batch_size = 1
+    identity = model_identity(model, source, model_name)
+    settings = {
+        "limit": limit,
+        "batch_size": batch_size,
+        "seed": seed,
+        "precision": precision or "32-true",
+    }
+    key = {
+        "model": identity["name"],
+        "model_sha256": identity["sha256"],
+        "task": task.key,
+        "task_hash": task.hash,
+        "references_sha256": references_hash(samples),
+        **settings,
+    }
+    if force_new and _is_first_process():
+        discard_run(folder)
+    elif not force_new:
+        check_resumable(folder, key)
+    run = _run_block(task, identity, key, settings, devices, num_nodes, accelerator)
+    seed_everything(seed, verbose=False)
+    trainer = Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy=strategy,
+        precision=settings["precision"],  # type: ignore[arg-type]
+        callbacks=[RecordWriter(folder)],
+        use_distributed_sampler=False,  # batches are dealt out by BenchData
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        default_root_dir=folder,
+    )
+    data = BenchData(
+        samples,
+        root,
+        folder,
+        run,
+        batch_size=batch_size,
+        workers=_default_workers() if workers is None else workers,
+        retry_failed=retry_failed,
+    )
+    predictor = PredictModule(model, task.protocol)
+    trainer.predict(predictor, datamodule=data, return_predictions=False)
+    if not trainer.is_global_zero:
+        sys.exit(0)
+    return score_run(folder).at(folder, root)
+
+
+def _run_block(
+    task: Task,
+    identity: dict[str, Any],
+    key: dict[str, Any],
+    settings: dict[str, Any],
+    devices: int | str,
+    num_nodes: int,
+    accelerator: str,
+) -> dict[str, Any]:
+    """Content of run.json. `key` must agree for a resume; the rest describes the first start."""
+    return {
+        "key": key,
+        "model": identity,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": _command(identity["name"], task, settings, devices, num_nodes, accelerator),
+        "settings": settings,
+        "devices": {"devices": devices, "num_nodes": num_nodes, "accelerator": accelerator},
+        "versions": versions(),
+        "code": code_commit(),
+        "hardware": hardware(),
+    }
+
+
+def _command(
+    model: str,
+    task: Task,
+    settings: dict[str, Any],
+    devices: int | str,
+    num_nodes: int,
+    accelerator: str,
+) -> str:
+    """The command that repeats the run, with placeholders for the folders of its user."""
+    words = ["zoo", "bench", "run", "--model", model, "--task", task.key]
+    words += ["--data", "DATA", "--out", "OUT"]
+    for name in ("limit", "batch_size", "seed", "precision"):
+        if settings[name] is not None:
+            words += [f"--{name.replace('_', '-')}", str(settings[name])]
+    words += ["--devices", str(devices), "--num-nodes", str(num_nodes)]
+    return shlex.join([*words, "--accelerator", accelerator])
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that no launcher started, or a launcher's first."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+
+
+def _default_workers() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(8, max(1, (cores or 1) - 1))

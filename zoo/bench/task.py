@@ -1,0 +1,113 @@
+"""A task: dataset, split, protocol and metrics under a name and a version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from zoo.errors import BenchError
+
+if TYPE_CHECKING:
+    from zoo.metrics.base import Metric
+
+_FOLDER = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One row of `zoo bench list`; any change of meaning is a new version.
+
+    Attributes:
+        name: e.g. `flickr8k-retrieval`.
+        version: part of every result.
+        title: one line for tables.
+        dataset: key of the reader (`zoo.bench.samples.READERS`).
+        split: of the dataset.
+        protocol: name of a class of `zoo.tasks`.
+        metrics: metric name -> its options.
+        cluster: what the bootstrap resamples, in words.
+        headline: figures shown in narrow tables, in order; the first one sorts.
+        expected: sample counts of the full data by kind; {} where the user chooses the size.
+        redistributable: whether media may be copied into a page.
+        license: of the data.
+        digits: decimals in tables.
+        notes: protocol decisions a reader must know.
+    """
+
+    name: str
+    version: int
+    title: str
+    dataset: str
+    split: str
+    protocol: str
+    metrics: Mapping[str, Mapping[str, Any]]
+    cluster: str
+    headline: tuple[str, ...]
+    license: str
+    expected: Mapping[str, int] = field(default_factory=dict)
+    redistributable: bool = False
+    digits: int = 1
+    notes: tuple[str, ...] = ()
+    hash: str = ""
+    """sha256 of the definition."""
+
+    @property
+    def key(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    def build_metrics(self) -> list[Metric]:
+        """The metric objects, in the order of the file."""
+        from zoo.metrics import get_metric
+
+        return [get_metric(name, **options) for name, options in self.metrics.items()]
+
+
+@cache
+def _all_tasks() -> dict[str, Task]:
+    tasks = [_read(path) for path in sorted(_FOLDER.glob("*.yaml"))]
+    return {task.key: task for task in tasks}
+
+
+def _read(path: Path) -> Task:
+    raw = yaml.safe_load(path.read_text("utf-8"))
+    digest = hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
+    raw["metrics"] = {name: dict(options or {}) for name, options in raw["metrics"].items()}
+    for name in ("headline", "notes"):
+        raw[name] = tuple(raw.get(name, ()))
+    try:
+        return Task(**raw, hash=digest)
+    except TypeError as error:
+        raise BenchError(f"{path.name}: {error}") from None
+
+
+def list_tasks() -> list[Task]:
+    """Every task, by name and version."""
+    return list(_all_tasks().values())
+
+
+def load_task(name: str | Task) -> Task:
+    """Find a task by `name` (its newest version) or `name@version`.
+
+    Raises:
+        BenchError: no task has this name; the message holds the nearest ones.
+    """
+    if isinstance(name, Task):
+        return name
+    tasks = _all_tasks()
+    if name in tasks:
+        return tasks[name]
+    versions = [task for task in tasks.values() if task.name == name]
+    if versions:
+        return max(versions, key=lambda task: task.version)
+    close = get_close_matches(name, [*tasks, *{task.name for task in tasks.values()}], n=3)
+    hint = f"; nearest: {', '.join(close)}" if close else ""
+    raise BenchError(f"no task is called {name!r}{hint} (see `zoo bench list`)")

@@ -1,0 +1,63 @@
+"""`zoo corpus`: make a tiny corpus, list them, or look at one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `make`, `show` and `list`."""
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    make = actions.add_parser("make", help="write a corpus into a new folder")
+    make.add_argument("name", help="e.g. tiny-flickr8k (see `zoo corpus list`)")
+    make.add_argument("folder", type=Path)
+    make.add_argument("--seed", type=int, default=0, help="draws scenes, sentences and voices")
+    make.add_argument(
+        "--clips",
+        type=_clips,
+        default=1000,
+        metavar="N|TRAIN,DEV,TEST",
+        help="pictures in all (split 6:1:1) or for each split; each has five spoken captions",
+    )
+    make.add_argument("--workers", type=int, help="worker processes (default: one a core)")
+    show = actions.add_parser("show", help="write a picture of pictures with their captions")
+    show.add_argument("folder", type=Path)
+    show.add_argument("--split", default="train")
+    show.add_argument("--count", type=int, default=12, help="how many pictures")
+    show.add_argument("--out", type=Path, help="png to write (default: contact_sheet.png)")
+    actions.add_parser("list", help="what can be made")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out one action."""
+    from rich.console import Console
+
+    console = Console()
+    if args.action == "list":
+        from zoo.data.corpora import CORPORA
+
+        for name, corpus in CORPORA.items():
+            console.print(f"[bold]{name}[/bold]  {corpus.about}")
+    elif args.action == "make":
+        from zoo.data.corpora import make
+
+        folder = make(
+            args.name, args.folder, seed=args.seed, clips=args.clips, workers=args.workers
+        )
+        console.print(f"{args.name} is in {folder}", soft_wrap=True)
+    else:
+        from zoo.data.corpora.contact_sheet import show
+
+        path = show(args.folder, args.out, split=args.split, count=args.count)
+        console.print(f"look at {path}", soft_wrap=True)
+    return 0
+
+
+def _clips(text: str) -> int | dict[str, int]:
+    numbers = [int(part) for part in text.split(",")]
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) != 3:
+        raise argparse.ArgumentTypeError("give one number or three: train,dev,test")
+    return dict(zip(("train", "dev", "test"), numbers))

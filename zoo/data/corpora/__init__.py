@@ -1,0 +1,53 @@
+"""Tiny generated corpora in the layouts of the real ones: no download, same seed, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from zoo.data.corpora import tiny_flickr8k
+from zoo.data.corpora.build import Corpus, build, split_sizes
+from zoo.errors import DataError
+
+CORPORA: Final[dict[str, Corpus]] = {
+    "tiny-flickr8k": Corpus(
+        "drawn scenes, five spoken captions each, laid out as Flickr8k + Flickr Audio Captions",
+        "pictures",
+        tiny_flickr8k.plan,
+        tiny_flickr8k.work,
+        tiny_flickr8k.finish,
+    ),
+}
+
+__all__ = ["CORPORA", "make", "split_sizes"]
+
+
+def make(
+    name: str,
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    clips: int | Mapping[str, int] = 1000,
+    workers: int | None = None,
+) -> Path:
+    """Write a corpus; the bytes of every file depend on name, seed and clips only.
+
+    Args:
+        name: A key of `CORPORA`.
+        folder: New or empty; appears only when the corpus is complete.
+        seed: Draws scenes, sentences and voices.
+        clips: Pictures (or clips) in all, split 6 : 1 : 1 over train, dev and test, or the number
+            for each of the three.
+        workers: Worker processes; None is one a core, 1 works in this process.
+
+    Raises:
+        DataError: Unknown name, folder not empty, or numbers that cannot be met.
+    """
+    if name not in CORPORA:
+        raise DataError(f"there is no corpus {name!r}; there are: {', '.join(CORPORA)}")
+    sizes = split_sizes(clips) if isinstance(clips, int) else dict(clips)
+    if set(sizes) != {"train", "dev", "test"} or min(sizes.values()) < 1:
+        raise DataError(f"clips must give at least one each to train, dev and test; got {sizes}")
+    path = Path(folder)
+    return build(name, CORPORA[name], path, seed=seed, sizes=sizes, workers=workers)

@@ -1,0 +1,129 @@
+"""Builds a corpus with worker processes and publishes it whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zoo._version import __version__
+from zoo.errors import DataError
+
+SPLITS = ("train", "dev", "test")
+HELD_OUT_PART = 8  # dev and test get one picture in eight each, as in Flickr8k
+TRUTH = "ground_truth"
+ABOUT = "zoo_corpus.json"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """How one corpus is made; the functions run as `plan`, then `work` a job, then `finish`.
+
+    Attributes:
+        about: One line for `zoo corpus list`.
+        unit: What `clips` counts.
+        plan: (seed, sizes) -> jobs; each job has a `.spoken.split`.
+        work: (folder, job) -> ground truth; runs in worker processes, so both pickle.
+        finish: (folder, jobs) -> None; writes the index files.
+    """
+
+    about: str
+    unit: str
+    plan: Callable[[int, Mapping[str, int]], list[Any]]
+    work: Callable[[Path, Any], dict[str, Any]]
+    finish: Callable[[Path, list[Any]], None]
+
+
+def split_sizes(clips: int) -> dict[str, int]:
+    """How many of `clips` go to train, dev and test: 6 : 1 : 1, at least one each.
+
+    Raises:
+        DataError: There are fewer than three.
+    """
+    if clips < len(SPLITS):
+        raise DataError(f"a corpus needs at least {len(SPLITS)} clips, one a split; got {clips}")
+    held_out = max(1, round(clips / HELD_OUT_PART))
+    return {"train": clips - 2 * held_out, "dev": held_out, "test": held_out}
+
+
+def build(
+    name: str,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    seed: int,
+    sizes: Mapping[str, int],
+    workers: int | None,
+) -> Path:
+    """Make a corpus beside `folder` and rename it into place when it is complete."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is not empty: name a new folder for the corpus {name}")
+    jobs = corpus.plan(seed, sizes)
+    with _published(folder) as draft:
+        truths = list(_progress(name, _work(corpus, draft, jobs, workers), len(jobs)))
+        corpus.finish(draft, jobs)
+        _write_truth(draft, jobs, truths)
+        about = {"name": name, "seed": seed, "sizes": dict(sizes), "zoo_version": __version__}
+        (draft / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _work(
+    corpus: Corpus, folder: Path, jobs: Sequence[Any], workers: int | None
+) -> Iterator[dict[str, Any]]:
+    count = min(workers if workers is not None else os.cpu_count() or 1, len(jobs))
+    work = partial(corpus.work, folder)
+    if count <= 1:
+        yield from map(work, jobs)
+        return
+    # spawn: forking a parent that already runs threads (a notebook, torch) can hang
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield from pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * count))))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _progress(name: str, done: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield from bar.track(done, total=total, description=f"making {name}")
+
+
+@contextmanager
+def _published(folder: Path) -> Iterator[Path]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp makes it private
+        if folder.exists():
+            folder.rmdir()
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_truth(folder: Path, jobs: Sequence[Any], truths: Sequence[dict[str, Any]]) -> None:
+    (folder / TRUTH).mkdir()
+    for split in SPLITS:
+        rows = [t for job, t in zip(jobs, truths) if job.spoken.split == split]
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        (folder / TRUTH / f"{split}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -1,0 +1,136 @@
+"""The base class of every model of the zoo: a LightningModule that loads and saves itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from lightning import LightningModule
+
+from zoo.hub.config import ZooConfig
+from zoo.hub.paths import PathLike
+from zoo.hub.report import LoadReport
+
+
+class ZooModule(LightningModule):
+    """A paper's network with its training, its task methods and its weights.
+
+    A subclass sets `slug` and `Config` and builds its network in `__init__`, which must also work
+    under `torch.device("meta")`: what is learned lives in parameters and persistent buffers, and
+    everything else is recomputed by `reset_buffers`.
+    """
+
+    slug: ClassVar[str]
+    Config: ClassVar[type[ZooConfig]]
+    batch_invariant: ClassVar[bool] = True
+    """False where the official implementation lets padding reach valid frames."""
+    float32_keys: ClassVar[tuple[str, ...]] = ()
+    """Regexes of tensors kept in float32 when saving in half precision."""
+
+    def __init__(self, config: ZooConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.side_files: dict[str, bytes] = {}
+        """Files saved beside the weights (vocabularies, tokenizers), by relative name."""
+        self.provenance: dict[str, Any] = {}
+        """`tag`, `training`, `converter`, `preprocess`: further keys of config.json."""
+        self.load_report: LoadReport | None = None
+
+    def reset_buffers(self) -> None:
+        """Recompute the non-persistent buffers; calls `reset_buffers` of every submodule."""
+        for module in self.modules():
+            reset = getattr(module, "reset_buffers", None)
+            if module is not self and callable(reset):
+                reset()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: PathLike,
+        *,
+        revision: str | None = None,
+        cache_dir: PathLike | None = None,
+        local_files_only: bool | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        strict: bool = True,
+        token: str | bool | None = None,
+    ) -> Self:
+        """Load a checkpoint of this class; see `zoo.from_pretrained` for the arguments.
+
+        Raises:
+            CheckpointError: the source holds another model, or cannot be had or loaded.
+            SourceError: the source is not understood.
+        """
+        from zoo.hub.load import load_as
+
+        return load_as(
+            cls,
+            source,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            device=device,
+            dtype=dtype,
+            strict=strict,
+            token=token,
+        )
+
+    def save_pretrained(
+        self,
+        folder: PathLike,
+        *,
+        dtype: str | torch.dtype | None = None,
+        max_shard_size: str | int = "5GB",
+        card: Any = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write config.json, the weights as safetensors, the side files and the model card.
+
+        Args:
+            folder: made if absent.
+            dtype: floating type of the stored tensors (`float32_keys` excepted); None keeps them.
+            max_shard_size: larger weights are split into shards with an index.
+            card: what the model card says beyond the obvious, see `zoo.hub.card`.
+            overwrite: replace a checkpoint that is already there.
+
+        Returns:
+            The folder.
+
+        Raises:
+            CheckpointError: the folder holds a checkpoint already, or a value overflows `dtype`.
+        """
+        from zoo.hub.save import save
+
+        return save(
+            self,
+            folder,
+            dtype=dtype,
+            max_shard_size=max_shard_size,
+            card=card,
+            overwrite=overwrite,
+        )
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        commit_message: str = "Upload with zoo",
+        create_pr: bool = False,
+        **options: Any,
+    ) -> str:
+        """Upload to a Hub repository (made if absent); returns the address of the commit."""
+        from zoo.hub.push import push_to_hub
+
+        return push_to_hub(
+            self,
+            repo_id,
+            private=private,
+            token=token,
+            commit_message=commit_message,
+            create_pr=create_pr,
+            **options,
+        )

@@ -1,0 +1,1 @@
+"""AKVSR: visual speech recognition with compressed audio knowledge (arXiv 2308.07593)."""

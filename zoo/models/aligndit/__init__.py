@@ -1,0 +1,1 @@
+"""AlignDiT: multimodal aligned diffusion transformer for speech (arXiv 2504.20629)."""

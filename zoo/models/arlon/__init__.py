@@ -1,0 +1,1 @@
+"""ARLON: autoregressive tokens steering a diffusion transformer for video (arXiv 2410.20502)."""

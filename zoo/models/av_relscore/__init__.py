@@ -1,0 +1,1 @@
+"""AV-RelScore: audio-visual speech recognition with reliability scoring (arXiv 2303.08536)."""

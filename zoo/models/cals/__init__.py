@@ -1,0 +1,1 @@
+"""CALS: phonetic context-aware lip-sync for talking faces (arXiv 2305.19556)."""

@@ -1,0 +1,1 @@
+"""From Faces to Voices: hierarchical video-to-speech (arXiv 2503.16956)."""

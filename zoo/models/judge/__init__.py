@@ -1,0 +1,1 @@
+"""Judges: pretrained networks that metrics call (speech recognisers, speaker encoders, MOS)."""

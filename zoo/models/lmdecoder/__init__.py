@@ -1,0 +1,1 @@
+"""LMDecoder: lip reading for low-resource languages (arXiv 2308.09311)."""

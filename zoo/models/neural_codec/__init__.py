@@ -1,0 +1,1 @@
+"""Shared block neural codecs: Encodec (arXiv 2210.13438) and FACodec (arXiv 2403.03100)."""

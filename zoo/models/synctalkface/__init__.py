@@ -1,0 +1,1 @@
+"""SyncTalkFace: talking faces with an audio-lip memory (arXiv 2211.00924)."""

@@ -1,0 +1,1 @@
+"""Shared block unit HiFi-GAN: speech from discrete units (arXiv 2104.00355)."""

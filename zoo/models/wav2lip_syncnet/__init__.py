@@ -1,0 +1,1 @@
+"""Shared block Wav2Lip: generator, discriminator and lip-sync expert (arXiv 2008.10010)."""

@@ -1,0 +1,130 @@
+"""Discrete speech units: nearest k-means centre of a HuBERT layer, and run-length reduction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from zoo.nn.hubert import HuBERT
+
+CHUNK_SAMPLES = 1_600_000  # 100 s: fairseq's feature reader encodes longer audio in such pieces
+
+
+@dataclass(frozen=True)
+class Units:
+    """One utterance as unit ids.
+
+    Attributes:
+        ids: (T,) int64 in [0, K).
+        rate_hz: frames a second before reduction.
+        inventory: which units these are, such as ``mhubert-vp-en-es-fr-it3/L11/km1000``.
+        durations: (T,) int64 frames each id lasted, if consecutive repeats were merged.
+    """
+
+    ids: Tensor
+    rate_hz: float
+    inventory: str = ""
+    durations: Tensor | None = None
+
+    def reduced(self) -> Units:
+        """Merge consecutive repeats, keeping how long each lasted."""
+        if self.durations is not None:
+            return self
+        ids, durations = reduce_units(self.ids)
+        return Units(ids, self.rate_hz, self.inventory, durations)
+
+    def expanded(self) -> Units:
+        """Undo `reduced`."""
+        if self.durations is None:
+            return self
+        return Units(expand_units(self.ids, self.durations), self.rate_hz, self.inventory)
+
+
+def reduce_units(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop consecutive repeats of (T,) ids; returns (ids, durations in frames)."""
+    reduced, durations = torch.unique_consecutive(ids, return_counts=True)
+    return reduced, durations
+
+
+def expand_units(ids: Tensor, durations: Tensor) -> Tensor:
+    """Repeat each id for its duration: the inverse of `reduce_units`."""
+    return torch.repeat_interleave(ids, durations)
+
+
+class KMeans(nn.Module):
+    """Nearest of K centres by squared distance, ties to the lowest id (as sklearn's `predict`)."""
+
+    def __init__(self, num_clusters: int, dim: int) -> None:
+        super().__init__()
+        self.centers: Tensor
+        self.register_buffer("centers", torch.zeros(num_clusters, dim))
+
+    @classmethod
+    def from_centers(cls, centers: Tensor) -> KMeans:
+        """Build from a (K, D) table."""
+        kmeans = cls(*centers.shape)
+        kmeans.centers.copy_(centers)
+        return kmeans
+
+    def distances(self, features: Tensor) -> Tensor:
+        """Squared distances (..., K) of (..., D) features, always in float32."""
+        # half precision moves about one assignment in a hundred
+        with torch.autocast(features.device.type, enabled=False):
+            x, centers = features.float(), self.centers.float()
+            norms = x.square().sum(-1, keepdim=True) + centers.square().sum(-1)
+            return norms - 2 * x @ centers.T
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Unit ids (...) int64 of (..., D) features."""
+        return self.distances(features).argmin(-1)
+
+
+class UnitExtractor(nn.Module):
+    """Waveform -> units: one HuBERT layer, then the nearest centre.
+
+    Args:
+        hubert: the encoder; its config says whether waveforms are layer-normalised.
+        kmeans: centres of that layer's features.
+        layer: 1-based, as in fairseq's `output_layer`; no final norm is applied.
+        inventory: name of the units, kept in what is returned.
+        sample_rate: of the waveforms.
+    """
+
+    def __init__(
+        self,
+        hubert: HuBERT,
+        kmeans: KMeans,
+        layer: int,
+        *,
+        inventory: str = "",
+        sample_rate: int = 16000,
+    ) -> None:
+        super().__init__()
+        if not 1 <= layer <= hubert.config.num_layers:
+            raise ValueError(f"layer {layer} is not one of 1..{hubert.config.num_layers}")
+        self.hubert, self.kmeans = hubert, kmeans
+        self.layer, self.inventory = layer, inventory
+        self.rate_hz = sample_rate / hubert.config.stride
+
+    @torch.inference_mode()
+    def features(self, waveform: Tensor) -> Tensor:
+        """Features (T, D) of one (S,) waveform; 100 s pieces are encoded independently."""
+        # one utterance at a time: padding would change the statistics of Base's GroupNorm
+        pieces = [
+            self.hubert(piece.unsqueeze(0), last_layer=self.layer).hidden_states[-1][0]
+            for piece in waveform.split(CHUNK_SAMPLES)
+            if len(piece) >= self.hubert.config.receptive_field
+        ]
+        if not pieces:
+            raise ValueError(
+                f"waveform of {len(waveform)} samples is too short: one frame needs "
+                f"{self.hubert.config.receptive_field}"
+            )
+        return torch.cat(pieces)
+
+    @torch.inference_mode()
+    def forward(self, waveform: Tensor) -> Units:
+        """Units of one (S,) waveform."""
+        return Units(self.kmeans(self.features(waveform)), self.rate_hz, self.inventory)

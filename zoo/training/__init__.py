@@ -1,0 +1,1 @@
+"""Training of every model by one command; LightningCLI underneath."""
