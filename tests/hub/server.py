@@ -26,6 +26,7 @@ FAULTS = {
     "dropped_body": "the connection closes half-way through the body",
     "stalled_body": "half of the body, then nothing until the fault is lifted",
     "unavailable": "503 instead of an answer",
+    "forbidden": "403 instead of an answer",
     "bare_404": "404 without the X-Error-Code header",
     "redirect": "302 to the same port under the host name localhost",
 }
@@ -65,6 +66,7 @@ class HubServer:
         self.faults: list[Fault] = []
         self.hostile_names: list[str] = []
         self.read_tokens: set[str] = set()
+        self.on_step: dict[str, Callable[[], Any]] = {}
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
@@ -188,6 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
     def dispatch(self, path: str) -> _Reply:
         if self.hub.take("unavailable", path):
             return _Reply(503, {"error": "try again"})
+        if self.hub.take("forbidden", path):
+            return _Reply(403, {"error": "no write permission"})
+        if path.startswith("/step/"):
+            self.hub.on_step.get(path.removeprefix("/step/"), lambda: None)()
         for method, pattern, function in self.routes:
             match = pattern.fullmatch(path)
             if match and self.command in method.split("|"):
@@ -356,7 +362,7 @@ class _Handler(BaseHTTPRequestHandler):
     def lfs_put(self, repo_id: str, oid: str) -> _Reply:
         if sha256_of(self.body) != oid:
             return _Reply(400, {"error": "the bytes do not have this sha256"})
-        self.repo(repo_id).large_files[oid] = self.body
+        self.hub.repos[repo_id].large_files[oid] = self.body  # the address itself is the permit
         return _Reply(200, b"", {"ETag": '"stored"'})
 
     def lfs_verify(self, repo_id: str) -> _Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, Final, Protocol
 
 import torch
@@ -22,45 +23,58 @@ _NORM_TOLERANCE: Final = 1e-2  # wide enough for half precision
 
 
 class Adapter(Protocol):
-    """Predicts one kind of batch through one protocol."""
+    """Predicts batches of one kind each through one protocol."""
 
-    def predict(self, kind: str, media: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, batch: Sequence[Loaded]) -> list[dict[str, Any]]:
         """One JSON-able output an item."""
         ...
 
 
 class RetrieverAdapter:
-    """Embeddings, and keywords of the models that name them."""
+    """Embeddings, and keywords of the models that name them.
+
+    Two things a retriever may offer beyond the protocol are used where they are there:
+    `keywords(..., quantized=True)`, the neighbours of the sub-word a slot chose (what the official
+    hit rate is defined on), and `caption_tokens(text)`, a caption cut as the model's vocabulary is.
+    """
 
     def __init__(self, model: SpeechImageRetriever) -> None:
         self.model = model
         self.names_keywords = True
+        accepted = signature(model.keywords).parameters
+        self.options = {"quantized": True} if "quantized" in accepted else {}
 
-    def predict(self, kind: str, media: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, batch: Sequence[Loaded]) -> list[dict[str, Any]]:
         """Embed pictures or recordings.
 
         Raises:
             ValueError: an embedding is not finite or not of unit norm.
         """
-        if kind == "image":
-            return _embeddings(self.model.embed_image(list(media)), len(media))
-        outputs = _embeddings(self.model.embed_speech(list(media)), len(media))
-        for output, found in zip(outputs, self._keywords(media), strict=True):
+        media = [item.media for item in batch]
+        if batch[0].sample.kind == "image":
+            return _embeddings(self.model.embed_image(media), len(media))
+        outputs = _embeddings(self.model.embed_speech(media), len(media))
+        for item, output, found in zip(batch, outputs, self._keywords(media), strict=True):
             if found:
                 output["keywords"] = found
+                output |= self._tokens(item.sample.text)
         return outputs
 
-    def _keywords(self, media: Sequence[Any]) -> list[list[list[Any]]]:
+    def _keywords(self, media: list[Any]) -> list[list[list[Any]]]:
         """Per utterance [word, score, slot]; empty lists from a model without keywords."""
         if self.names_keywords:
             try:
-                found = self.model.keywords(list(media), top_k=TOP_K)
+                found = self.model.keywords(media, top_k=TOP_K, **self.options)
             except NotImplementedError:
                 log.info("the model names no keywords")
                 self.names_keywords = False
             else:
                 return [[[k.word, float(k.score), int(k.slot)] for k in one] for one in found]
         return [[] for _ in media]
+
+    def _tokens(self, text: str) -> dict[str, list[str]]:
+        cut = getattr(self.model, "caption_tokens", None)
+        return {} if cut is None else {"tokens": list(cut(text))}
 
 
 ADAPTERS: Final = {"SpeechImageRetriever": (SpeechImageRetriever, RetrieverAdapter)}
@@ -101,12 +115,6 @@ class PredictModule(LightningModule):
         self.adapter = adapt(model, protocol)
         self.model = model
 
-    def transfer_batch_to_device(
-        self, batch: list[Loaded], device: torch.device, dataloader_idx: int
-    ) -> list[Loaded]:
-        """Leave media where it is: a model's task methods move their own input."""
-        return batch
-
     def predict_step(self, batch: list[Loaded], batch_idx: int) -> list[Record]:
         """One record an item, failed ones included."""
         whole = [loaded for loaded in batch if loaded.error is None]
@@ -122,7 +130,7 @@ class PredictModule(LightningModule):
             return []
         started = time.perf_counter()
         try:
-            outputs = self.adapter.predict(batch[0].sample.kind, [item.media for item in batch])
+            outputs = self.adapter.predict(batch)
         except Exception as error:
             if len(batch) > 1:
                 return [output for item in batch for output in self._outputs([item])]

@@ -59,8 +59,12 @@ def paired(
     second: Sequence[Row],
     seed: int,
     resamples: int = RESAMPLES,
+    *,
+    second_figure: Figure | None = None,
 ) -> PairedDifference:
     """Bootstrap the difference of two runs, drawing the same clusters for both.
+
+    `second_figure` is the second run's form of the figure, where it reads other columns.
 
     Raises:
         ValueError: the two runs do not cover the same ids and clusters.
@@ -69,8 +73,9 @@ def paired(
     if len(order) != len(first) or any((row.id, row.cluster) not in order for row in first):
         raise ValueError("the two runs were not made on the same samples")
     aligned = [order[row.id, row.cluster] for row in first]
-    left, right = _resampled([figure, figure], [first, aligned], seed, resamples)
-    value = value_of(figure, first) - value_of(figure, aligned)
+    other = second_figure or figure
+    left, right = _resampled([figure, other], [first, aligned], seed, resamples)
+    value = value_of(figure, first) - value_of(other, aligned)
     draws = left - right
     low, high = _percentiles(draws)
     finite = draws[np.isfinite(draws)]
@@ -105,7 +110,7 @@ def _resampled(
     additive = all(figure.additive for figure in figures)
     if additive:
         columns = [
-            {name: np.bincount(member, column, len(clusters)) for name, column in table.items()}
+            {name: _sums(member, column, len(clusters)) for name, column in table.items()}
             for table in columns
         ]
     chunk = max(1, _CELLS // len(member))
@@ -116,6 +121,11 @@ def _resampled(
         for part, figure, table in zip(parts, figures, columns, strict=True):
             part.append(figure.reduce(table, weights))
     return [np.concatenate(part) for part in parts]
+
+
+def _sums(member: NDArray[np.int64], column: Array, clusters: int) -> Array:
+    """(clusters,) sum of a column within each cluster."""
+    return np.bincount(member, column, clusters).astype(np.float64)
 
 
 def _weights(index: NDArray[np.int64], units: int) -> Array:

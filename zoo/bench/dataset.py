@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
@@ -119,8 +120,16 @@ class BenchData(LightningDataModule):
         done = finished_ids(self.folder, retry_failed=self.retry_failed)
         batches = form_batches(self.samples, self.batch_size)
         pending = [batch for batch in batches if any(sample.id not in done for sample in batch)]
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank, world = (
+            (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        )
         self.pending = pending[rank::world]
+
+    def transfer_batch_to_device(
+        self, batch: list[Loaded], device: torch.device, dataloader_idx: int
+    ) -> list[Loaded]:
+        """Leave media where it is: a model's task methods move their own input."""
+        return batch
 
     def predict_dataloader(self) -> DataLoader[list[Loaded]]:
         """Whole batches, decoded in worker processes."""

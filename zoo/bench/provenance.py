@@ -94,7 +94,9 @@ def _memory_gb() -> float | None:
         return None
 
 
-def model_identity(model: Any, source: str | None = None, name: str | None = None) -> dict[str, Any]:
+def model_identity(
+    model: Any, source: str | None = None, name: str | None = None
+) -> dict[str, Any]:
     """Name, weights hash and size of a model.
 
     The name is the one given, else the catalogue name, else what the checkpoint calls itself;

@@ -13,7 +13,6 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
@@ -111,11 +110,17 @@ def cut_torn_line(path: Path) -> None:
 
 
 def read_records(run: Path) -> dict[str, Record]:
-    """Sample id -> its record, from all shards; of several for one id the last one wins."""
+    """Sample id -> its record, from all shards.
+
+    Of several for one id the last one wins, but a failure never replaces a success: shards of
+    other processes come in no order of time.
+    """
     records: dict[str, Record] = {}
     for path in sorted((run / PREDICTIONS).glob("shard-*.jsonl")):
         for record in _lines(path):
-            records[record["id"]] = record
+            old = records.get(record["id"])
+            if old is None or old.get("error") or not record.get("error"):
+                records[record["id"]] = record
     return records
 
 

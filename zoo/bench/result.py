@@ -131,7 +131,9 @@ def load_result(path: str | Path) -> Result:
     try:
         data = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise BenchError(f"{path}: no {RESULT_FILE} there; score it with `zoo bench score`") from None
+        raise BenchError(
+            f"{path}: no {RESULT_FILE} there; score it with `zoo bench score`"
+        ) from None
     except ValueError as error:
         raise BenchError(f"{file}: not JSON ({error})") from None
     if not isinstance(data, dict):

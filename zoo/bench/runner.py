@@ -10,7 +10,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +26,13 @@ from zoo.bench.dataset import BenchData
 from zoo.bench.provenance import code_commit, hardware, model_identity, versions
 from zoo.bench.records import Record, ShardWriter
 from zoo.bench.result import Result
-from zoo.bench.resume import check_resumable, discard_run
+from zoo.bench.resume import check_resumable, discard_run, finished_ids
 from zoo.bench.samples import Sample, read_samples, references_hash
 from zoo.bench.scoring import score_run
 from zoo.bench.task import Task, load_task
 
 log = logging.getLogger(__name__)
+_RANK_VARIABLES = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 class RecordWriter(BasePredictionWriter):
@@ -119,21 +123,63 @@ def run_task(
     task = load_task(task)
     folder, root = Path(out), Path(data_root)
     samples = read_samples(task, root, limit)
-    source = str(model) if isinstance(model, str | Path) else None
-    if source is not None:
-        from zoo.hub.load import from_pretrained
-
-        model = from_pretrained(source)
-    if not getattr(model, "batch_invariant", True):
-        batch_size = 1
-    identity = model_identity(model, source, model_name)
-    settings = {
+    model, identity = _model(model, model_name)
+    batch_size = batch_size if getattr(model, "batch_invariant", True) else 1
+    settings: dict[str, Any] = {
         "limit": limit,
         "batch_size": batch_size,
         "seed": seed,
         "precision": precision or "32-true",
     }
-    key = {
+    key = _key(task, identity, samples, settings)
+    machine = _Machine(devices, num_nodes, accelerator, strategy)
+    if _claim(folder, key, samples, force_new=force_new, retry_failed=retry_failed):
+        return _scored(folder, root, first=_is_first_process())
+    seed_everything(seed, verbose=False)
+    data = BenchData(
+        samples,
+        root,
+        folder,
+        _run_block(task, identity, key, settings, machine),
+        batch_size=batch_size,
+        workers=_default_workers() if workers is None else workers,
+        retry_failed=retry_failed,
+    )
+    predictor = PredictModule(model, task.protocol)
+    with _less_chatter():
+        trainer = _trainer(folder, machine, settings["precision"], progress)
+        trainer.predict(predictor, datamodule=data, return_predictions=False)
+    return _scored(folder, root, first=trainer.is_global_zero)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """Where to run, in the words of `lightning.Trainer`."""
+
+    devices: int | str
+    num_nodes: int
+    accelerator: str
+    strategy: str
+
+
+def _model(model: Any, name: str | None) -> tuple[Any, dict[str, Any]]:
+    """The loaded model and who it is."""
+    if not isinstance(model, str | Path):
+        return model, model_identity(model, None, name)
+    from zoo.hub.load import from_pretrained
+
+    loaded = from_pretrained(model)
+    return loaded, model_identity(loaded, str(model), name)
+
+
+def _key(
+    task: Task,
+    identity: Mapping[str, Any],
+    samples: Sequence[Sample],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What must agree for a resume."""
+    return {
         "model": identity["name"],
         "model_sha256": identity["sha256"],
         "task": task.key,
@@ -141,18 +187,40 @@ def run_task(
         "references_sha256": references_hash(samples),
         **settings,
     }
-    if force_new and _is_first_process():
-        discard_run(folder)
-    elif not force_new:
-        check_resumable(folder, key)
-    run = _run_block(task, identity, key, settings, devices, num_nodes, accelerator)
-    seed_everything(seed, verbose=False)
-    trainer = Trainer(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=num_nodes,
-        strategy=strategy,
-        precision=settings["precision"],  # type: ignore[arg-type]
+
+
+def _claim(
+    folder: Path,
+    key: Mapping[str, Any],
+    samples: Sequence[Sample],
+    *,
+    force_new: bool,
+    retry_failed: bool,
+) -> bool:
+    """Make sure that `folder` is ours; whether it already holds every prediction."""
+    if force_new:
+        if _is_first_process():
+            discard_run(folder)
+        return False
+    check_resumable(folder, key)
+    done = finished_ids(folder, retry_failed=retry_failed)
+    return all(sample.id in done for sample in samples)
+
+
+def _scored(folder: Path, root: Path, *, first: bool) -> Result:
+    """Score in the first process; the others have nothing left to do."""
+    if not first:
+        sys.exit(0)
+    return score_run(folder).at(folder, root)
+
+
+def _trainer(folder: Path, machine: _Machine, precision: Any, progress: bool) -> Trainer:
+    return Trainer(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy=machine.strategy,
+        precision=precision,
         callbacks=[RecordWriter(folder)],
         use_distributed_sampler=False,  # batches are dealt out by BenchData
         logger=False,
@@ -161,66 +229,58 @@ def run_task(
         enable_progress_bar=progress,
         default_root_dir=folder,
     )
-    data = BenchData(
-        samples,
-        root,
-        folder,
-        run,
-        batch_size=batch_size,
-        workers=_default_workers() if workers is None else workers,
-        retry_failed=retry_failed,
-    )
-    predictor = PredictModule(model, task.protocol)
-    trainer.predict(predictor, datamodule=data, return_predictions=False)
-    if not trainer.is_global_zero:
-        sys.exit(0)
-    return score_run(folder).at(folder, root)
+
+
+@contextmanager
+def _less_chatter() -> Iterator[None]:
+    """Keep Lightning's notes on start-up out of the way; its warnings stay."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # a batch here names its own samples
+            warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
+            warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _run_block(
     task: Task,
-    identity: dict[str, Any],
-    key: dict[str, Any],
-    settings: dict[str, Any],
-    devices: int | str,
-    num_nodes: int,
-    accelerator: str,
+    identity: Mapping[str, Any],
+    key: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    machine: _Machine,
 ) -> dict[str, Any]:
     """Content of run.json. `key` must agree for a resume; the rest describes the first start."""
     return {
         "key": key,
         "model": identity,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": _command(identity["name"], task, settings, devices, num_nodes, accelerator),
+        "command": _command(identity["name"], task, settings, machine),
         "settings": settings,
-        "devices": {"devices": devices, "num_nodes": num_nodes, "accelerator": accelerator},
+        "devices": asdict(machine),
         "versions": versions(),
         "code": code_commit(),
         "hardware": hardware(),
     }
 
 
-def _command(
-    model: str,
-    task: Task,
-    settings: dict[str, Any],
-    devices: int | str,
-    num_nodes: int,
-    accelerator: str,
-) -> str:
+def _command(model: str, task: Task, settings: Mapping[str, Any], machine: _Machine) -> str:
     """The command that repeats the run, with placeholders for the folders of its user."""
     words = ["zoo", "bench", "run", "--model", model, "--task", task.key]
     words += ["--data", "DATA", "--out", "OUT"]
-    for name in ("limit", "batch_size", "seed", "precision"):
-        if settings[name] is not None:
-            words += [f"--{name.replace('_', '-')}", str(settings[name])]
-    words += ["--devices", str(devices), "--num-nodes", str(num_nodes)]
-    return shlex.join([*words, "--accelerator", accelerator])
+    for name, value in {**settings, **asdict(machine)}.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def _is_first_process() -> bool:
     """Whether this is the process that no launcher started, or a launcher's first."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+    return all(os.environ.get(name, "0") == "0" for name in _RANK_VARIABLES)
 
 
 def _default_workers() -> int:

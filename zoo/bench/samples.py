@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from zoo.bench.task import Task
+from zoo.data.manifest import CaptionEntry, ImageEntry
 from zoo.errors import BenchError
 
 # dataset of a task file -> (module, function(root, split) -> list of ImageEntry)
@@ -26,10 +27,10 @@ class Sample:
     """One prediction of a task.
 
     Attributes:
-        id: unique in the task: `image:<id>` or `speech:<image id>#<k>`.
+        id: unique in the task: `image:<name>` or `speech:<name of its image>#<k>`.
         kind: `image` or `speech`.
         media: file, relative to the data root.
-        cluster: unit of resampling (the image id).
+        cluster: unit of resampling (the image's name).
         text: what is said ("" for an image).
         speaker: who says it ("" for an image or where it is not known).
     """
@@ -55,7 +56,7 @@ def read_samples(task: Task, root: str | Path, limit: int | None = None) -> list
         BenchError: the counts are not those of the task, or the split is empty.
     """
     module, function = READERS[task.dataset]
-    reader: Callable[..., Sequence[Any]] = getattr(import_module(module), function)
+    reader: Callable[..., Sequence[ImageEntry]] = getattr(import_module(module), function)
     entries = reader(Path(root), task.split)
     everything = retrieval_samples(entries)
     if not everything:
@@ -68,26 +69,26 @@ def read_samples(task: Task, root: str | Path, limit: int | None = None) -> list
     return retrieval_samples(entries[:limit])
 
 
-def retrieval_samples(entries: Iterable[Any]) -> list[Sample]:
-    """Unique images and their spoken captions as samples."""
+def retrieval_samples(entries: Iterable[ImageEntry]) -> list[Sample]:
+    """Unique images and their spoken captions as samples; an unspoken caption is none."""
     images: dict[str, Sample] = {}
     speech: list[Sample] = []
     for entry in entries:
-        image_id = str(entry.image_id)
-        media = Path(entry.image).as_posix()
-        images.setdefault(image_id, Sample(f"image:{image_id}", "image", media, image_id))
-        speech += [_spoken(image_id, caption) for caption in entry.captions]
+        # the file's name, which is the same in every copy of the data, unlike numbers and folders
+        name = Path(entry.image).stem
+        images.setdefault(name, Sample(f"image:{name}", "image", entry.image, name))
+        speech += [_spoken(name, caption) for caption in entry.captions if caption.wav]
     return [*images.values(), *speech]
 
 
-def _spoken(image_id: str, caption: Any) -> Sample:
+def _spoken(image: str, caption: CaptionEntry) -> Sample:
     return Sample(
-        f"speech:{image_id}#{caption.k}",
+        f"speech:{image}#{caption.k}",
         "speech",
-        Path(caption.wav).as_posix(),
-        image_id,
+        caption.wav or "",
+        image,
         caption.text,
-        "" if caption.speaker is None else str(caption.speaker),
+        caption.speaker or "",
     )
 
 
@@ -120,8 +121,9 @@ def references_text(samples: Sequence[Sample]) -> str:
 
 
 def references_hash(samples: Sequence[Sample]) -> str:
-    """sha256 over ids, clusters, texts and media paths of the samples, in order."""
-    return hashlib.sha256(references_text(samples).encode()).hexdigest()
+    """sha256 over ids, clusters and lower-cased texts, in order: what every copy agrees on."""
+    lines = [[s.id, s.kind, s.cluster, s.text.lower()] for s in samples]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 def load_references(folder: Path) -> list[Sample]:

@@ -35,8 +35,10 @@ class Task:
         metrics: metric name -> its options.
         cluster: what the bootstrap resamples, in words.
         headline: figures shown in narrow tables, in order; the first one sorts.
+        corpus: the tiny corpus (`zoo corpus make`) this task reads; "" for real data.
         expected: sample counts of the full data by kind; {} where the user chooses the size.
         redistributable: whether media may be copied into a page.
+        corpus: the generated corpus it is defined on, None for real data.
         license: of the data.
         digits: decimals in tables.
         notes: protocol decisions a reader must know.
@@ -52,8 +54,10 @@ class Task:
     cluster: str
     headline: tuple[str, ...]
     license: str
+    corpus: str = ""
     expected: Mapping[str, int] = field(default_factory=dict)
     redistributable: bool = False
+    corpus: str | None = None
     digits: int = 1
     notes: tuple[str, ...] = ()
     hash: str = ""

@@ -1,1 +1,1 @@
-
+"""Dataset readers, data modules, and the tiny corpora that need no download."""

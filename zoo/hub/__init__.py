@@ -1,1 +1,1 @@
-
+"""Checkpoints: finding, fetching, verifying, converting, loading, saving and publishing them."""

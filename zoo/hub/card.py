@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -123,7 +124,7 @@ class _Facts:
     def source(self) -> str:
         if self.card.repo_id:
             return self.card.repo_id
-        return self.entry.name if self.entry else f"path/to/{self.folder.name.strip('.')}"
+        return self.entry.name if self.entry else "path/to/this/folder"
 
     @property
     def licence(self) -> str:
@@ -312,7 +313,8 @@ def _write_eval_results(folder: Path, results: Sequence[HarnessResult]) -> None:
             )
             for metric in result.numbers()
         ]
-        path = target / f"{result.task.replace('@', '-v')}.yaml"
+        name = re.sub(r"[^\w.-]+", "-", result.task.replace("@", "-v")).strip("-")
+        path = target / f"{name}.yaml"
         path.write_text(yaml.safe_dump(entries_to_yaml(entries), sort_keys=False), "utf-8")
 
 

@@ -22,11 +22,13 @@ class HarnessResult:
     path: Path
     sha256: str
     task: str
-    """`name@version`."""
+    """`name@version`, or the name of the subset that was run."""
     dataset: str
     split: str
     model_sha256: str | None
     metrics: tuple[Metric, ...]
+    baselines: tuple[tuple[str, Mapping[str, float | None]], ...] = ()
+    """Name of a trivial system and its values by metric id."""
     date: str | None = None
     harness: str | None = None
 
@@ -42,7 +44,12 @@ class HarnessResult:
     @property
     def rows(self) -> list[dict[str, str]]:
         """Every metric as text for the card's table."""
-        return [_row(metric) for metric in self.metrics]
+        return [_row(metric) | {"baselines": self._baselines(metric)} for metric in self.metrics]
+
+    def _baselines(self, metric: Metric) -> str:
+        unit = str(metric.get("unit") or "")
+        found = [(name, values.get(metric["id"])) for name, values in self.baselines]
+        return ", ".join(f"{name} {_text(v, unit)}" for name, v in found if v is not None)
 
     def note(self, metric: Metric) -> str:
         """One line that says how a number came to be."""
@@ -72,32 +79,37 @@ def read_result(path: PathLike) -> HarnessResult:
 def _parse(path: Path, content: bytes) -> HarnessResult:
     raw = json.loads(content)
     task, run = raw["task"], raw.get("run") or {}
+    subset = task.get("subset") or {}
     return HarnessResult(
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
-        task=f"{task['name']}@{task['version']}",
+        task=subset.get("name") or f"{task['name']}@{task['version']}",
         dataset=str(task.get("dataset") or task["name"]),
         split=str(task["split"]),
         model_sha256=raw["model"].get("sha256"),
         metrics=tuple({"id": metric["id"], **metric} for metric in raw["metrics"]),
+        baselines=tuple((row["name"], row["metrics"]) for row in raw.get("baselines") or ()),
         date=run.get("finished") or run.get("started"),
         harness=(run.get("versions") or {}).get("zoo"),
     )
 
 
 def _row(metric: Metric) -> dict[str, str]:
-    unit = str(metric.get("unit") or "").strip()
+    unit = str(metric.get("unit") or "")
+    value = _text(metric.get("value"), unit)
+    bounds = [_text(bound, unit) for bound in metric.get("ci95") or []]
     return {
         "metric": str(metric["id"]),
-        "value": _text(metric.get("value"), unit),
-        "interval": " to ".join(_text(bound) for bound in metric.get("ci95") or []) or "none",
+        "value": f"not measured: {metric['reason']}" if metric.get("reason") else value,
+        "interval": " to ".join(bounds) or "none",
         "n": str(metric.get("n", "unknown")),
         "failed": str(metric.get("n_failed", 0)),
     }
 
 
-def _text(value: Any, unit: str = "") -> str:
+def _text(value: Any, unit: str) -> str:
+    """A number with four digits; of the units only the percent sign is written out."""
     if value is None:
         return "not measured"
     number = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return number + unit if unit == "%" else f"{number} {unit}".strip()
+    return number + unit if unit == "%" else number

@@ -137,12 +137,14 @@ def _folders() -> Iterator[Traversable]:
 
 
 def _hint(name: str) -> str:
+    if not name.strip("."):
+        return "; `zoo list` shows all names"
     names = [entry.name for entry in list_checkpoints()]
-    near = get_close_matches(name, names, n=5, cutoff=0.5)
-    near += [other for other in names if name in other and other not in near][:5]
-    if near:
-        return f"; nearest: {', '.join(near)}"
-    return "; `zoo list` shows all names"
+    begun = [other for other in names if other.startswith(name)]
+    alike = get_close_matches(name, names, n=5, cutoff=0.6)
+    held = [other for other in names if name in other]
+    near = list(dict.fromkeys([*begun, *alike, *held]))[:8]
+    return f"; nearest: {', '.join(near)}" if near else "; `zoo list` shows all names"
 
 
 def _entry(raw: Mapping[str, Any], paper: Mapping[str, Any]) -> Entry:
@@ -181,8 +183,10 @@ def _entry_problems(entry: Entry, names: set[str]) -> Iterator[str]:
         yield f"name and paper disagree: {entry.slug} and {entry.paper.slug}"
     if entry.status == "unavailable" and not entry.reason:
         yield "is unavailable without a reason"
-    if entry.status != "unavailable" and source.kind != "ours" and not source.fetchable:
-        yield "has no place to fetch its files from"
+    if entry.status != "unavailable" and source.kind != "ours" and not source.where():
+        yield "says nowhere where its files are"
+    if (source.url or source.drive_id) and not source.files:
+        yield "does not name the file at its address"
     if entry.loadable and entry.model not in MODEL_CLASSES:
         yield f"is {entry.status} but the model '{entry.model}' is not built"
     if entry.status == "supported" and source.kind != "ours":

@@ -69,29 +69,33 @@ class Source:
 
     @property
     def fetchable(self) -> bool:
-        """Whether every file has a place that a program can download it from."""
-        if self.repo or self.url or self.drive_id:
+        """Whether every file has a place that a program can download it from.
+
+        A page for people is none, nor is a Drive folder: its files' own ids are not known.
+        """
+        if self.repo or self.url or (self.drive_id and not self.drive_folder):
             return True
         return bool(self.files) and all(file.url or file.drive_id for file in self.files)
 
     def where(self) -> list[str]:
         """The places of the files, one readable line each."""
+        paths = ", ".join(file.path for file in self.files)
         lines = []
         if self.repo:
-            lines.append(f"Hugging Face Hub repository {self.repo} ({self.revision or 'main'})")
+            version = f"@{self.revision}" if self.revision else ""
+            lines.append(f"Hub repository {self.repo}{version}{': ' if paths else ''}{paths}")
         if self.url:
             lines.append(self.url)
         if self.drive_id:
-            lines.append(
-                f"Google Drive {'folder' if self.drive_folder else 'file'} {self.drive_id}"
-            )
+            kind = "folder" if self.drive_folder else "file"
+            lines.append(f"Google Drive {kind} {self.drive_id} ({paths})")
         for file in self.files:
             if file.url:
                 lines.append(f"{file.path}: {file.url}")
             elif file.drive_id:
                 lines.append(f"{file.path}: Google Drive file {file.drive_id}")
         if self.page:
-            lines.append(f"linked from {self.page}")
+            lines.append(f"{paths or 'files'} linked from {self.page}, to be downloaded by hand")
         return lines
 
 
@@ -182,6 +186,8 @@ class Entry:
             lines.append(f"  why: {self.reason}")
         lines += [f"  files: {place}" for place in self.source.where()] or [self._no_files()]
         lines.append(f"  licence of the weights: {self.license.weights or 'not stated'}")
+        if self.license.note:
+            lines.append(f"  note on the licence: {self.license.note}")
         if self.requires:
             lines.append(f"  needs also: {', '.join(self.requires)}")
         lines.append(f"  what to do: {self._advice()}")
@@ -198,6 +204,8 @@ class Entry:
         if self.status == "planned":
             code = f"; until then see {self.paper.code}" if self.paper.code else ""
             return f"wait for a release of the zoo that has the model '{self.model}'{code}"
+        if self.loadable and not self.source.fetchable:
+            return f"download the files by hand into DIR/{self.name} and set ZOO_MODELS=DIR"
         if self.status == "unavailable":
-            return f"see `zoo list '{self.slug}.*'` for others of the same paper, or train your own"
+            return f"see `zoo list '{self.slug}.*'` for other checkpoints of the same paper"
         return self.how_to_load()

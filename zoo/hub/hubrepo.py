@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
-from huggingface_hub import constants, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub import errors as hub_errors
 
 from zoo._version import __version__
@@ -41,10 +41,10 @@ class Access:
         local_files_only: bool | None = None,
         token: str | bool | None = None,
     ) -> Access:
-        """From the arguments of `from_pretrained`; None follows `HF_HUB_OFFLINE`."""
-        offline = constants.HF_HUB_OFFLINE if local_files_only is None else local_files_only
+        """From the arguments of `from_pretrained`; `HF_HUB_OFFLINE` wins over False."""
+        offline = bool(local_files_only) or constants.HF_HUB_OFFLINE
         folder = None if cache_dir is None else str(Path(str(cache_dir)).expanduser())
-        return cls(cache_dir=folder, offline=offline, token=token)
+        return cls(cache_dir=folder, offline=bool(offline), token=token)
 
     @property
     def hub_cache(self) -> str:
@@ -132,7 +132,24 @@ def hub_file(repo: str, file: str, revision: str | None, access: Access, name: s
     return path
 
 
+def repo_files(repo: str, revision: str | None, access: Access, name: str) -> list[str]:
+    """Names of all files of a repository, as its server lists them (each checked for safety)."""
+    if access.offline:
+        raise CheckpointError(f"{name}: the files of {repo} cannot be listed without network")
+    with _explained(repo, "the list of files", revision, access, name):
+        api = HfApi(token=access.token, library_name="zoo", library_version=__version__)
+        names = api.list_repo_files(repo, revision=revision)
+    for file in names:
+        safe_join(".", file)
+    return list(names)
+
+
 def _download(repo: str, file: str, revision: str | None, access: Access) -> Path:
+    if revision is not None and _COMMIT.fullmatch(revision):
+        # asked first: building the headers of a download may already make a request (telemetry)
+        cached = try_to_load_from_cache(repo, file, cache_dir=access.cache_dir, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
     return Path(
         hf_hub_download(
             repo,

@@ -46,7 +46,8 @@ class Inert:
     state: Any
     items: list[tuple[Any, Any]]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:  # noqa: PYI034
+    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        """Keep the arguments, whatever they are."""
         made = object.__new__(cls)
         made.args, made.kwargs, made.state, made.items = args, kwargs, None, []
         return made
@@ -68,8 +69,8 @@ def stand_in(name: str) -> type[Inert]:
 
 
 def _plain_dict(*args: Any) -> dict[Any, Any]:
-    """A `defaultdict` without the function that would make its defaults."""
-    return dict(args[1]) if len(args) > 1 else {}
+    """A `defaultdict` without the function that would make its defaults, or a `Counter`."""
+    return dict(args[-1]) if args and isinstance(args[-1], dict) else {}
 
 
 def _bytes(*args: Any) -> bytes:
@@ -94,7 +95,7 @@ CONTAINERS: Final[dict[str, Callable[..., Any]]] = {
     "collections.defaultdict": _plain_dict,
     "collections.Counter": _plain_dict,
     "_codecs.encode": _bytes,
-    **{name: OrderedDict for name in _DICT_LIKE},
+    **dict.fromkeys(_DICT_LIKE, OrderedDict),
 }
 
 

@@ -485,12 +485,21 @@ def check_bijection(
     """
     convert = keymap.to_ours if isinstance(keymap, KeyMap) else keymap
     state = {key: torch.empty(tuple(shape), device="meta") for key, shape in official_keys}
-    converted = convert(state)
+    return compare(convert(state), target)
+
+
+def compare(converted: Converted, target: nn.Module) -> Bijection:
+    """Compare converted tensors with the state dict of the module they are meant for.
+
+    A tied tensor of the module is filled when one of its names is.
+    """
     ours, wanted = converted.state, target.state_dict()
+    tied = target.state_dict(keep_vars=True)
+    filled = {id(tied[key]) for key in ours if key in tied}
     return Bijection(
         mapped=len(ours),
         dropped=converted.dropped,
-        missing=[key for key in wanted if key not in ours],
+        missing=[key for key in wanted if key not in ours and id(tied[key]) not in filled],
         unexpected=[key for key in ours if key not in wanted],
         mismatched=[
             f"{key} {tuple(ours[key].shape)} (expected {tuple(wanted[key].shape)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ def as_dtype(value: Any) -> np.dtype[Any]:
     order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "="
     if isinstance(order, bytes):
         order = order.decode("ascii", "replace")
-    return np.dtype(code).newbyteorder(order if order in ("<", ">", "=", "|") else "=")
+    return np.dtype(code).newbyteorder(">" if order == ">" else "<" if order == "<" else "=")
 
 
 def as_scalar(value: Inert) -> Any:
@@ -47,7 +48,15 @@ def as_scalar(value: Inert) -> Any:
 def as_array(value: Inert) -> Array:
     """An array pickled by numpy: its state is (version, shape, dtype, is_fortran, bytes)."""
     _, shape, dtype, fortran, raw = value.state
-    return _shaped(_as_bytes(raw), shape, as_dtype(dtype), bool(fortran))
+    kind = as_dtype(dtype)
+    return _shaped(_as_bytes(raw), shape, kind, bool(fortran))
+
+
+def as_buffer_array(value: Inert) -> Array:
+    """An array as pickle protocol 5 has it: `_frombuffer(bytes, dtype, shape, order)`."""
+    raw, dtype, shape, order = value.args
+    kind = as_dtype(dtype)
+    return _shaped(_as_bytes(raw), shape, kind, order == "F")
 
 
 def read_joblib_array(file: BinaryIO, state: Any) -> Array:
@@ -67,8 +76,15 @@ def read_joblib_array(file: BinaryIO, state: Any) -> Array:
     if state.get("numpy_array_alignment_bytes") is not None:  # joblib >= 1.2 pads to alignment
         file.read(int.from_bytes(file.read(1), "little"))
     size = math.prod(shape) * dtype.itemsize
-    raw = file.read(min(size, 1 << 40))
-    return _shaped(raw, shape, dtype, state.get("order") == "F")
+    return _shaped(_read(file, size), shape, dtype, state.get("order") == "F")
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """At most `size` bytes; a claim beyond the end of the file allocates nothing."""
+    here = file.tell()
+    left = file.seek(0, io.SEEK_END) - here
+    file.seek(here)
+    return file.read(min(size, left))
 
 
 def _as_bytes(raw: Any) -> bytes:

@@ -38,36 +38,44 @@ def _official_file(entry: Entry, file: RemoteFile, access: Access) -> Path:
     for folder in model_folders():
         mirrored = safe_join(folder / entry.name, file.path)
         if mirrored.is_file():
-            check_recorded(folder / LOCK_FILE, entry, file, mirrored, access)
+            verify_official(folder / LOCK_FILE, entry, file, mirrored, access)
             return mirrored
     root = cache_root(access.cache_dir) / "downloads"
     known = replace(file, sha256=file.sha256 or recorded(root / LOCK_FILE, entry, file))
-    path = _obtain(entry, known, root, access)
-    check_recorded(root / LOCK_FILE, entry, file, path, access)
+    path = obtain(entry, known, safe_join(root / entry.name, file.path), access)
+    verify_official(root / LOCK_FILE, entry, file, path, access)
     return path
 
 
-def _obtain(entry: Entry, file: RemoteFile, root: Path, access: Access) -> Path:
+def obtain(entry: Entry, file: RemoteFile, path: Path, access: Access) -> Path:
+    """Fetch one file: from a Hub repository into the Hub's cache, from elsewhere to `path`.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        CheckpointError: it cannot be fetched; the message says what to do.
+    """
     source = entry.source
     if source.repo and not (file.url or file.drive_id):
         return hub_file(source.repo, file.path, source.revision, access, entry.name)
-    path = safe_join(root / entry.name, file.path)
     if path.is_file():
         return path
     if access.offline:
         raise CheckpointError(
-            f"{entry.name}: {file.path} is not in {path.parent}, and no network may be used "
-            f"(HF_HUB_OFFLINE=1 or local_files_only=True); run `zoo fetch {entry.name} --to DIR` "
-            "on a machine with network and set ZOO_MODELS=DIR here"
+            f"{entry.name}: {path} is not there, and no network may be used (HF_HUB_OFFLINE=1 or "
+            f"local_files_only=True); run `zoo fetch {entry.name} --to DIR` on a machine with "
+            "network and set ZOO_MODELS=DIR here"
         )
-    url, drive_id = file.url or source.url, file.drive_id or source.drive_id
-    if file.drive_id or (drive_id and not url and not source.drive_folder):
-        assert drive_id is not None
+    whole_drive = None if source.drive_folder else source.drive_id
+    url = file.url or (None if file.drive_id else source.url)
+    if url:
+        return download_url(url, path, file=file, name=entry.name, cache_dir=access.cache_dir)
+    drive_id = file.drive_id or whole_drive
+    if drive_id:
         return download_drive(
             drive_id, path, file=file, name=entry.name, cache_dir=access.cache_dir
         )
-    if url:
-        return download_url(url, path, file=file, name=entry.name, cache_dir=access.cache_dir)
     raise CheckpointError(_by_hand(entry, file))
 
 
@@ -79,7 +87,7 @@ def _by_hand(entry: Entry, file: RemoteFile) -> str:
     )
 
 
-def check_recorded(lock: Path, entry: Entry, file: RemoteFile, path: Path, access: Access) -> None:
+def verify_official(lock: Path, entry: Entry, file: RemoteFile, path: Path, access: Access) -> None:
     """Check a file against the catalogue's hash, else against the one of the first download.
 
     Raises:

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
-from zoo.errors import UnsafeFileError
+from zoo.errors import CheckpointError, UnsafeFileError
 from zoo.hub.inert import Inert
-from zoo.hub.numpy_view import as_array, as_dtype, as_scalar
+from zoo.hub.numpy_view import as_array, as_buffer_array, as_dtype, as_scalar
 
 _SCALARS: Final = (str, int, float, complex, bool, bytes, bytearray, type(None), Tensor, np.ndarray)
 _CYCLE: Final = "<refers to itself>"
@@ -26,6 +26,8 @@ def plain(value: Any) -> Any:
         return _plain(value, frozenset())
     except RecursionError as error:
         raise UnsafeFileError("refused: it is nested thousands of levels deep") from error
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise CheckpointError(f"an object is not what its class says ({error})") from error
 
 
 def _plain(value: Any, above: frozenset[int]) -> Any:
@@ -80,6 +82,8 @@ _VIEWS: Final[dict[str, Callable[[Inert], Any]]] = {
     },
     "multiarray.scalar": as_scalar,
     "multiarray._reconstruct": as_array,
+    "numpy._core.numeric._frombuffer": as_buffer_array,
+    "numpy.core.numeric._frombuffer": as_buffer_array,
     "numpy.dtype": lambda value: str(as_dtype(value)),
 }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -21,7 +24,7 @@ from zoo.hub import hashes
 from zoo.hub.card import EVAL_RESULTS, Card, write_card
 from zoo.hub.paths import PathLike, safe_join
 from zoo.hub.save import CARD, CONFIG
-from zoo.hub.weights import check_whole, weight_files
+from zoo.hub.weights import weight_files
 
 if TYPE_CHECKING:
     from zoo.hub.module import ZooModule
@@ -64,44 +67,65 @@ def push_to_hub(
         CheckpointError: the folder is no whole checkpoint, or the Hub refused.
         SourceError: the repository's name is not valid.
     """
+
+    def upload(folder: Path, what: str) -> str:
+        names = checkpoint_files(folder)
+        with _explained(repo_id, what):
+            return _upload(folder, names, repo_id, private, token, commit_message, create_pr)
+
     if isinstance(model_or_folder, (str, os.PathLike)):
-        folder = Path(model_or_folder)
-        return _upload(folder, repo_id, private, token, commit_message, create_pr)
+        return upload(Path(model_or_folder), str(model_or_folder))
+    card = card or Card()
+    card = replace(card, repo_id=card.repo_id or repo_id)
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as work:
-        card = card or Card(repo_id=repo_id)
         folder = model_or_folder.save_pretrained(Path(work) / "checkpoint", card=card, **options)
-        return _upload(folder, repo_id, private, token, commit_message, create_pr)
+        return upload(folder, type(model_or_folder).__name__)
 
 
 def _upload(
     folder: Path,
+    names: Sequence[str],
     repo_id: str,
     private: bool | None,
     token: str | bool | None,
     commit_message: str,
     create_pr: bool,
 ) -> str:
-    names = checkpoint_files(folder)
     api = HfApi(token=token, library_name="zoo", library_version=__version__)
+    api.create_repo(repo_id, private=private, exist_ok=True)
+    done = api.upload_folder(
+        repo_id=repo_id,
+        folder_path=folder,
+        allow_patterns=[_literal(name) for name in names],
+        delete_patterns=_REPLACED,
+        commit_message=commit_message,
+        create_pr=create_pr,
+    )
+    return str(done.pr_url or done.commit_url)
+
+
+@contextmanager
+def _explained(repo_id: str, what: str) -> Iterator[None]:
+    """Turn the client's exceptions into what happened and what to do; never shows the token."""
     try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        done = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            allow_patterns=[_literal(name) for name in names],
-            delete_patterns=_REPLACED,
-            commit_message=commit_message,
-            create_pr=create_pr,
-        )
+        yield
     except HFValidationError as error:
         raise SourceError(f"{repo_id!r} is not the name of a Hub repository: {error}") from error
     except OfflineModeIsEnabled as error:
         raise CheckpointError(
-            f"{repo_id}: HF_HUB_OFFLINE is set, so {folder} was not uploaded; unset it"
+            f"{repo_id}: HF_HUB_OFFLINE is set, so {what} was not uploaded; unset it"
         ) from error
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise _refused(repo_id, folder, error) from error
-    return str(done.pr_url or done.commit_url)
+    except Exception as error:
+        # the client reports a large file that did not get through as a RuntimeError
+        cause = error.__cause__ if isinstance(error, RuntimeError) else error
+        if isinstance(cause, (HfHubHTTPError, LocalTokenNotFoundError)):
+            raise _refused(repo_id, what, cause) from error
+        if type(cause).__module__.startswith("httpx"):
+            raise CheckpointError(
+                f"{constants.ENDPOINT} cannot be reached, {what} was not uploaded to {repo_id}: "
+                f"{cause}; check the network and push again"
+            ) from error
+        raise
 
 
 def checkpoint_files(folder: Path) -> list[str]:
@@ -115,7 +139,6 @@ def checkpoint_files(folder: Path) -> list[str]:
 
     listed: dict[str, str] = dict(read_config(folder).get("files") or {})
     for weights in weight_files(folder):
-        check_whole(weights)
         if weights.name not in listed:
             raise IntegrityError(f"{weights} is not listed in {folder / CONFIG}; save it again")
     for name, digest in listed.items():
@@ -134,8 +157,7 @@ def _literal(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
-def _refused(repo_id: str, folder: Path, error: Exception) -> CheckpointError:
-    """The error of a refused upload in words; it never contains the token."""
+def _refused(repo_id: str, what: str, error: Exception) -> CheckpointError:
     response = getattr(error, "response", None)
     status = response.status_code if response is not None else 401
     advice = {
@@ -144,5 +166,5 @@ def _refused(repo_id: str, folder: Path, error: Exception) -> CheckpointError:
         404: "the repository does not exist and could not be made; check the name and the token",
     }.get(status, "try again later")
     return CheckpointError(
-        f"the Hub refused to take {folder} into {repo_id} (HTTP {status}): {advice}"
+        f"{constants.ENDPOINT} refused to take {what} into {repo_id} (HTTP {status}): {advice}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -90,8 +89,6 @@ def _config_text(model: ZooModule, files: dict[str, str]) -> str:
 
 
 def _write_card(model: ZooModule, work: Path, card: Any) -> None:
-    if importlib.util.find_spec("zoo.hub.card") is None:
-        return
     from zoo.hub.card import write_card
 
     write_card(work, model, card)
@@ -111,12 +108,13 @@ def _publish(work: Path, folder: Path) -> None:
 
 
 def _listed(folder: Path) -> set[str]:
-    """Files of an earlier checkpoint in the same folder (its shards may be more than ours)."""
+    """Files of an earlier checkpoint in the same folder: more shards than ours, its results."""
+    results = {_relative(path, folder) for path in folder.glob(".eval_results/*.yaml")}
     try:
         names = json.loads((folder / CONFIG).read_text("utf-8"))["files"]
-        return {name for name in names if safe_join(folder, name).is_file()}
+        return results | {name for name in names if safe_join(folder, name).is_file()}
     except (OSError, ValueError, KeyError, TypeError, CheckpointError):
-        return set()
+        return results
 
 
 def _files(work: Path) -> list[Path]:

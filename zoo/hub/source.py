@@ -94,7 +94,7 @@ def _hub(text: str, revision: str | None) -> HubSource:
 
 
 def _name(text: str, revision: str | None) -> AnySource:
-    is_folder = Path(text).is_dir()
+    is_folder = bool(text) and Path(text).is_dir()
     try:
         entry = find(text)
     except SourceError as error:

@@ -20,8 +20,9 @@ from zoo.hub.entry import RemoteFile
 from zoo.hub.paths import PathLike
 
 _LOG: Final = logging.getLogger(__name__)
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 16
 _ATTEMPTS: Final = 5
+_FIRST_PAUSE = 1.0  # seconds; doubles with each attempt
 _TIMEOUT: Final = (10.0, 60.0)
 _RETRY_STATUS: Final = (408, 429, 500, 502, 503, 504)
 Fetch = Callable[[Path], None]
@@ -115,7 +116,7 @@ def _get(url: str, part: Path, file: RemoteFile, name: str) -> None:
                     "and the next call continues from there"
                 ) from error
             _LOG.warning("%s: %s; trying again", url, error)
-            time.sleep(min(2.0 ** (attempt - 1), 10.0))
+            time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
 
 
 class _Interrupted(Exception):

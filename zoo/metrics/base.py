@@ -82,7 +82,7 @@ class Metric(ABC):
         """None, or the reason why the metric cannot be computed here. Never raises."""
         return None
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027 - most metrics have nothing to load
         """Load what scoring needs; called once, after `available`."""
 
     @abstractmethod
@@ -145,7 +145,8 @@ def median(value: str, member: str) -> Reduce:
         lower = (reached <= (total - 1) // 2).sum(axis=1)
         upper = (reached <= total // 2).sum(axis=1)
         values = np.append(columns[value][order], np.nan)
-        return (values[lower] + values[upper]) / 2
+        middle: Array = (values[lower] + values[upper]) / 2
+        return middle
 
     return reduce
 

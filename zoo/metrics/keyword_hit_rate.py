@@ -39,7 +39,7 @@ def shuffled_captions(captions: Mapping[str, str], seed: int) -> dict[str, str]:
     images = sorted(by_image)
     order = [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
     partner = dict(zip(order, order[1:] + order[:1], strict=True))
-    result = {}
+    result: dict[str, str] = {}
     for image, own in by_image.items():
         theirs = by_image[partner[image]]
         result |= {caption: theirs[i % len(theirs)] for i, caption in enumerate(own)}
@@ -93,7 +93,9 @@ class KeywordHitRate(Metric):
         slots = sum(name.startswith("hit_") for name in rows[0].values)
         controlled = any(row.values.get("shuffled/n") for row in rows)
         true, control = _rates("", slots), _rates("shuffled/", slots)
-        result = [self._one(f"slot={i + 1}", f"slot {i + 1}", [rate]) for i, rate in enumerate(true)]
+        result = [
+            self._one(f"slot={i + 1}", f"slot {i + 1}", [rate]) for i, rate in enumerate(true)
+        ]
         result += [
             self._one("slot=best", "best slot", true, largest),
             self._one("slot=mean", "mean slot", true, average),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import prod
 
 import torch
 from torch import Tensor
@@ -137,10 +137,12 @@ def embedding_ranks(
 def chance_recall(captions_per_image: Sequence[int], k: int) -> tuple[float, float]:
     """Expected recall@k in percent of a random ranking: (speech to image, image to speech)."""
     images, captions = len(captions_per_image), sum(captions_per_image)
-    to_image = 100.0 * min(k, images) / images
     cut = min(k, captions)
-    missed = [comb(captions - own, cut) / comb(captions, cut) for own in captions_per_image]
-    return to_image, 100.0 * (1.0 - sum(missed) / images)
+    found = sum(
+        1.0 - prod(max(0, captions - cut - i) / (captions - i) for i in range(own))
+        for own in captions_per_image
+    )
+    return 100.0 * min(k, images) / images, 100.0 * found / images
 
 
 def _targets(caption_image_ids: Ids, image_ids: Ids) -> tuple[Tensor, int]:

@@ -100,8 +100,9 @@ class CLIPTowers(nn.Module):
 
     def reset_buffers(self) -> None:
         """Recompute the causal mask of the text tower, which is not saved."""
-        like = self.model.attn_mask
-        self.model.attn_mask = _causal_mask(len(like), like.device)
+        old: Tensor = self.model.attn_mask
+        device = None if old.is_meta else old.device  # None: the device of the context
+        self.model.attn_mask = _causal_mask(len(old), device)
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Image vectors (B, D), not normalised, of preprocessed (B, 3, H, W)."""
@@ -132,12 +133,11 @@ class CLIPTowers(nn.Module):
             raise ValueError("this model does not keep CLIP's full token table")
         return self.encode_embeddings(table[ids], last)
 
-    def resize_vocabulary(self, rows: Tensor) -> None:
-        """Replace the token table by `rows` (V, C)."""
-        self.model.token_embedding = nn.Embedding.from_pretrained(
-            rows, freeze=not self.token_embedding.requires_grad
-        )
-        self.model.vocab_size = len(rows)
+    @torch.no_grad()
+    def take_rows(self, ids: Tensor) -> None:
+        """Fill the reduced token table with the rows `ids` (V,) of the full one, if it is kept."""
+        if self.full_token_embedding is not None:
+            self.token_embedding.copy_(self.full_token_embedding[ids])
 
 
 def image_transform(size: int) -> Callable[[Image.Image], Tensor]:
@@ -157,7 +157,7 @@ def image_transform(size: int) -> Callable[[Image.Image], Tensor]:
     return transforms.Compose(steps)  # type: ignore[no-any-return]
 
 
-def _causal_mask(length: int, device: torch.device) -> Tensor:
+def _causal_mask(length: int, device: torch.device | None) -> Tensor:
     """(L, L) float: 0 where a position may look, -inf at later ones."""
     return torch.full((length, length), -torch.inf, device=device).triu_(1)
 

@@ -51,6 +51,13 @@ def reduced_ids(captions: Iterable[str]) -> list[int]:
     return [PADDING_ID, *ordered[:1], start, end, *ordered[1:]]
 
 
+def caption_words(text: str) -> list[str]:
+    """The sub-words of a caption as readable text, without end-of-word marks."""
+    return [
+        tokenizer().decode([token]).strip() for token in tokenizer().encode(clean_caption(text))
+    ]
+
+
 class Vocabulary:
     """Text <-> rows of a reduced token table.
 

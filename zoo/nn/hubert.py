@@ -68,7 +68,8 @@ class HuBERT(nn.Module):
         x = self.feature_extractor(waveform).transpose(1, 2)
         x = self.feature_projection(x)
         mask = fairseq_frame_mask(waveform.shape, lengths, x.shape[1], x.device)
-        return HuBERTOutput(self._encode(x, mask, last_layer), mask)
+        states = self._encode(x, None if lengths is None else mask, last_layer)
+        return HuBERTOutput(states, mask)
 
     def final_norm(self, last_hidden_state: Tensor) -> Tensor:
         """fairseq's encoder output: the LayerNorm that ends a pre-norm stack, else unchanged."""
@@ -76,14 +77,18 @@ class HuBERT(nn.Module):
             return last_hidden_state
         return torch.as_tensor(self.encoder.layer_norm(last_hidden_state))
 
-    def _encode(self, x: Tensor, mask: Tensor, last_layer: int | None) -> tuple[Tensor, ...]:
-        # parity: padded frames are zeroed here and masked as keys, never again afterwards
-        x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
+    def _encode(
+        self, x: Tensor, mask: Tensor | None, last_layer: int | None
+    ) -> tuple[Tensor, ...]:
+        keys = None
+        if mask is not None:
+            # parity: padded frames are zeroed here and masked as keys, never again afterwards
+            x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
+            keys = mask[:, None, None, :].expand(-1, 1, x.shape[1], -1)
         x = x + self.encoder.pos_conv_embed(x)
         if not self.config.pre_norm:
             x = self.encoder.layer_norm(x)
         states = [self.encoder.dropout(x)]
-        keys = mask[:, None, None, :].expand(-1, 1, x.shape[1], -1)
         for layer in self.encoder.layers[:last_layer]:
             states.append(layer(states[-1], attention_mask=keys))
         return tuple(states)

@@ -22,7 +22,7 @@ class HuBERTConfig(ZooConfig):
     conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     """Their strides; the product is the number of samples a frame stands for."""
     conv_bias: bool = False
-    """Whether the convolutions have a bias (HuBERT Large)."""
+    """Whether the convolutions have a bias (some copies of HuBERT Large)."""
     conv_norm: Literal["group", "layer"] = "group"
     """One GroupNorm after the first convolution (Base), or a LayerNorm after each (Large)."""
     hidden_size: int = 768
@@ -55,7 +55,6 @@ class HuBERTConfig(ZooConfig):
     def large(cls) -> HuBERTConfig:
         """`hubert_large_ll60k`: 316 M parameters, trained without dropout."""
         return cls(
-            conv_bias=True,
             conv_norm="layer",
             hidden_size=1024,
             num_layers=24,

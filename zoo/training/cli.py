@@ -8,7 +8,6 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from zoo.hub.config import ZooConfig
 from zoo.hub.module import ZooModule
@@ -69,6 +68,10 @@ class StageCLI(LightningCLI):
         for source, target in self.recipe.links.items():
             parser.link_arguments(f"model.config.{source}", f"data.{target}")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the words given; LightningCLI itself warns when sys.argv has words as well."""
+        self.config = parser.parse_args(args)
+
     def _trainer_defaults(self, config: ZooConfig) -> dict[str, Any]:
         defaults: dict[str, Any] = {
             "default_root_dir": str(self.folder),
@@ -94,10 +97,14 @@ class StageCLI(LightningCLI):
         )
         return [keep_best, LearningRateMonitor(logging_interval="step")]
 
-    def _loggers(self) -> list[Any]:
+    def _loggers(self) -> list[dict[str, Any]]:
+        # as class paths, so that the config.yaml that is saved with the logs can hold them
         return [
-            CSVLogger(self.folder, name="logs", version="csv"),
-            TensorBoardLogger(self.folder, name="logs", version="tensorboard"),
+            {
+                "class_path": f"lightning.pytorch.loggers.{name}",
+                "init_args": {"save_dir": str(self.folder / "logs"), "name": folder},
+            }
+            for name, folder in (("CSVLogger", "csv"), ("TensorBoardLogger", "tensorboard"))
         ]
 
 

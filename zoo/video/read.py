@@ -66,9 +66,7 @@ def load_video(
     return Video(frames, fps, speech)
 
 
-def stream_video(
-    path: str | Path, chunk_frames: int = 100, fps: float = FPS
-) -> Iterator[Tensor]:
+def stream_video(path: str | Path, chunk_frames: int = 100, fps: float = FPS) -> Iterator[Tensor]:
     """Read the pictures of a video of any length in constant memory.
 
     Args:

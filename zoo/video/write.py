@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import av
+import numpy as np
+import soxr
 import torch
-from av.audio.stream import AudioStream
-from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.audio.files import replacing
-from zoo.audio.resample import check_rate, resample
+from zoo.audio.resample import QUALITY, check_rate
 from zoo.audio.write import checked_samples
 from zoo.errors import MediaError
 from zoo.tasks import Video
@@ -65,34 +66,20 @@ class VideoWriter:
             check_rate(sample_rate, str(path))
         self._fps = Fraction(fps).limit_denominator(100_000)
         self._sample_rate = sample_rate
-        self._target = replacing(self.path)
-        self._pictures: Any = None
-        self._count = 0
+        self._frames = 0
+        self._samples = 0
 
     def __enter__(self) -> VideoWriter:
-        part = self._target.__enter__()
-        self._container = av.open(str(part), "w", options={"movflags": "+faststart"})
-        self._video = self._container.add_stream("libx264", rate=self._fps, options=_ENCODING)
-        self._audio = None if self._sample_rate is None else self._add_sound(self._sample_rate)
-        self._sounds: list[Tensor] = []
+        self._exits = ExitStack()
+        part = self._exits.enter_context(replacing(self.path))
+        # the index goes in front, so that a page can play the file while it loads
+        container = av.open(str(part), "w", options={"movflags": "+faststart"})
+        self._container = self._exits.enter_context(container)
+        self._video = container.add_stream("libx264", rate=self._fps, options=_ENCODING)
+        self._video.pix_fmt = "yuv420p"
+        if self._sample_rate is not None:
+            self._open_sound(self._sample_rate)
         return self
-
-    def write(self, frames: Tensor) -> None:
-        """Append pictures (T, 3, H, W) uint8; all calls must have the same H and W."""
-        Video(frames, float(self._fps))  # raises where these are no pictures
-        self._set_size(*frames.shape[-2:])
-        padded = _pad_to_even(frames.cpu()).permute(0, 2, 3, 1).contiguous().numpy()
-        for pixels in padded:
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = self._count, 1 / self._fps
-            self._container.mux(self._video.encode(self._to_yuv(frame)))
-            self._count += 1
-
-    def write_sound(self, waveform: Tensor) -> None:
-        """Append sound (S,) float in [-1, 1] at the writer's `sample_rate`."""
-        if self._sample_rate is None:
-            raise MediaError(f"{self.path}: opened without sound; pass sample_rate to VideoWriter")
-        self._sounds.append(torch.from_numpy(checked_samples(self.path, waveform)))
 
     def __exit__(
         self,
@@ -100,12 +87,61 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except BaseException as late:
-            kind, error, trace = type(late), late, late.__traceback__
-            raise
-        finally:
-            self._container.close()
-            self._target.__exit__(kind, error, trace)
+        if kind is not None:
+            self._exits.__exit__(kind, error, trace)
+            return
+        with self._exits:
+            self._finish()
+
+    def write(self, frames: Tensor) -> None:
+        """Append pictures (T, 3, H, W) uint8; all calls must have the same H and W."""
+        frames = _pad_to_even(Video(frames, float(self._fps)).frames.detach().cpu())
+        height, width = frames.shape[-2:]
+        if self._frames == 0:
+            self._video.height, self._video.width = height, width
+        elif (self._video.height, self._video.width) != (height, width):
+            raise MediaError(f"{self.path}: the picture size changes; write frames of one size")
+        for pixels in frames.permute(0, 2, 3, 1).contiguous().numpy():
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = self._frames, 1 / self._fps
+            self._container.mux(self._video.encode(frame))
+            self._frames += 1
+
+    def write_sound(self, waveform: Tensor) -> None:
+        """Append sound (S,) float in [-1, 1] at the writer's `sample_rate`."""
+        if self._sample_rate is None:
+            raise MediaError(f"{self.path}: opened without sound; pass sample_rate to VideoWriter")
+        self._encode_sound(checked_samples(self.path, waveform))
+
+    def _open_sound(self, sample_rate: int) -> None:
+        rate = next((rate for rate in _AAC_RATES if rate >= sample_rate), _AAC_RATES[-1])
+        self._audio = self._container.add_stream("aac", rate=rate, layout="mono")
+        self._resampler = soxr.ResampleStream(
+            sample_rate, rate, 1, dtype="float32", quality=QUALITY
+        )
+
+    def _encode_sound(self, samples: NDArray[np.float32], last: bool = False) -> None:
+        if self._audio.rate != self._sample_rate:
+            samples = self._resampler.resample_chunk(samples, last=last)
+        if len(samples):
+            frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+            frame.rate, frame.pts = self._audio.rate, self._samples
+            self._samples += len(samples)
+            self._container.mux(self._audio.encode(frame))
+
+    def _finish(self) -> None:
+        if self._frames == 0:
+            raise MediaError(f"{self.path}: no pictures to write")
+        self._container.mux(self._video.encode())
+        if self._sample_rate is not None:
+            self._encode_sound(np.zeros(0, np.float32), last=True)
+            self._container.mux(self._audio.encode())
+
+
+def _pad_to_even(frames: Tensor) -> Tensor:
+    """Repeat the last row and column of (T, 3, H, W) where H or W is odd."""
+    if frames.shape[-2] % 2:
+        frames = torch.cat([frames, frames[..., -1:, :]], dim=-2)
+    if frames.shape[-1] % 2:
+        frames = torch.cat([frames, frames[..., -1:]], dim=-1)
+    return frames

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from zoo.data.corpora import tiny_flickr8k
+from zoo.data.corpora import tiny_coco, tiny_flickr8k
 from zoo.data.corpora.build import Corpus, build, split_sizes
 from zoo.errors import DataError
 
@@ -17,6 +17,13 @@ CORPORA: Final[dict[str, Corpus]] = {
         tiny_flickr8k.plan,
         tiny_flickr8k.work,
         tiny_flickr8k.finish,
+    ),
+    "tiny-coco": Corpus(
+        "the same kind of scenes, laid out as COCO 2014 + Karpathy split + SpokenCOCO",
+        "pictures",
+        tiny_coco.plan,
+        tiny_coco.work,
+        tiny_coco.finish,
     ),
 }
 

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -89,7 +90,10 @@ def _work(
         yield from map(work, jobs)
         return
     # spawn: forking a parent that already runs threads (a notebook, torch) can hang
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    # an interrupt goes to the whole process group: only the parent answers it
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(count, context, initializer=signal.signal, initargs=ignore)
     try:
         yield from pool.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * count))))
     finally:

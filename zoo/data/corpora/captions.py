@@ -42,16 +42,23 @@ RELATIONS: dict[str, tuple[str, ...]] = {
     "below": ("below", "under", "beneath"),
 }
 CLOSENESS = ("next to", "beside", "close to", "with")
-OPENINGS = ("there is", "this is", "we see", "a picture of", "a photo showing", "look at", "here is")
+OPENINGS = (
+    "there is",
+    "this is",
+    "we see",
+    "a picture of",
+    "a photo showing",
+    "look at",
+    "here is",
+)
 POSITIONS = {
     "left": ("on the left side",),
     "right": ("on the right side",),
     "above": ("at the top",),
     "below": ("at the bottom",),
 }
-FUNCTION_WORDS = frozenset(
-    "a an the of to on in at by is are there this here we it its with and or alone".split()
-)
+_SMALL_WORDS = "a an the of to on in at by is are there this here we it its with and or alone"
+FUNCTION_WORDS = frozenset(_SMALL_WORDS.split())
 
 
 def draw_captions(

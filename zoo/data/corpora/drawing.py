@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PIL import ImageDraw
@@ -26,8 +26,8 @@ def shade(color: Color, factor: float) -> Color:
     return _rgb(c + (255 - c) * (factor - 1) for c in color)
 
 
-def _rgb(values: Sequence[float] | object) -> Color:
-    red, green, blue = (max(0, min(255, round(v))) for v in values)  # type: ignore[attr-defined]
+def _rgb(values: Iterable[float]) -> Color:
+    red, green, blue = (max(0, min(255, round(v))) for v in values)
     return red, green, blue
 
 

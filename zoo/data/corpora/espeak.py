@@ -30,6 +30,9 @@ _CHARS_UTF8 = 1
 _EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 
+_PUNCTUATION = ' ,.;:!?¡¿"()[]-\n\t'
+_Mark = tuple[int, int, int, str]  # event type, sample, position in the text, phoneme
+
 
 class _EventId(ctypes.Union):
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
@@ -89,7 +92,10 @@ class Voice:
 
 @dataclass(frozen=True)
 class Segment:
-    """A phoneme (IPA, stress marks included; "" is silence) or a word, with its times."""
+    """A phoneme (IPA, stress marks included; "" is silence) or a word, with its times.
+
+    Words that are said as one ("on the") are one segment with both.
+    """
 
     label: str
     start_ms: float
@@ -131,7 +137,7 @@ def speak(text: str, voice: Voice | None = None) -> Utterance:
     """
     voice = voice or Voice()
     chunks: list[bytes] = []
-    events: list[tuple[int, int, int, int, str]] = []
+    events: list[_Mark] = []
 
     def collect(wav: ctypes._Pointer[ctypes.c_short], count: int, queue: ctypes.Array) -> int:  # type: ignore[type-arg]
         if wav and count > 0:
@@ -145,7 +151,7 @@ def speak(text: str, voice: Voice | None = None) -> Utterance:
         data = text.encode() + b"\0"
         if library.espeak_Synth(data, len(data), 0, 1, 0, _CHARS_UTF8, None, None) != 0:
             raise ZooError(f"espeak-ng could not say {text!r} with the voice {voice.name!r}")
-    samples = np.frombuffer(b"".join(chunks), dtype="<i2").astype(np.float32) / 32768
+    samples = np.frombuffer(b"".join(chunks), dtype="<i2").astype(np.float32) / np.float32(32768)
     rate = rate * voice.tract
     return Utterance(samples, rate, *_segments(events, text, len(samples), rate))
 
@@ -192,30 +198,37 @@ def _choose(library: ctypes.CDLL, voice: Voice) -> None:
     library.espeak_SetParameter(_RANGE, voice.pitch_range, 0)
 
 
-def _read(queue: ctypes.Array) -> Iterator[tuple[int, int, int, int, str]]:  # type: ignore[type-arg]
+def _read(queue: ctypes.Array) -> Iterator[_Mark]:  # type: ignore[type-arg]
     index = 0
     while (event := queue[index]).type != _EVENT_END_OF_LIST:
         label = ""
         if event.type == _EVENT_PHONEME:  # at most 8 bytes: a longer name is cut
             label = bytes(event.id.string).decode(errors="ignore")
-        yield event.type, event.sample, event.text_position, event.length, label
+        yield event.type, event.sample, event.text_position, label
         index += 1
 
 
 def _segments(
-    events: list[tuple[int, int, int, int, str]], text: str, count: int, rate: float
+    events: list[_Mark], text: str, count: int, rate: float
 ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
-    """Events mark starts: each phoneme ends where the next begins, a word at its last phoneme."""
+    """Events mark starts: each phoneme and word ends where the next begins, or at a pause."""
     phonemes: list[Segment] = []
-    starts = [(sample, label) for kind, sample, _, _, label in events if kind == _EVENT_PHONEME]
+    starts = [(sample, label) for kind, sample, _, label in events if kind == _EVENT_PHONEME]
     for (start, label), (end, _) in zip(starts, [*starts[1:], (count, "")]):
         if end > start:
             phonemes.append(Segment(label, 1e3 * start / rate, 1e3 * end / rate))
-    words: list[Segment] = []
-    marks = [event[1:4] for event in events if event[0] == _EVENT_WORD]
-    silence = [s.start_ms for s in phonemes if not s.label]
-    for (start, position, length), (end, _, _) in zip(marks, [*marks[1:], (count, 0, 0)]):
+    return tuple(phonemes), _words(events, text, count, rate, phonemes)
+
+
+def _words(
+    events: list[_Mark], text: str, count: int, rate: float, phonemes: list[Segment]
+) -> tuple[Segment, ...]:
+    """espeak-ng says some pairs as one word ("on the"): a label reaches to the next mark."""
+    marks = [event[1:3] for event in events if event[0] == _EVENT_WORD]
+    pauses = [phoneme.start_ms for phoneme in phonemes if not phoneme.label]
+    words = []
+    for (start, first), (end, last) in zip(marks, [*marks[1:], (count, len(text) + 1)]):
         begin, finish = 1e3 * start / rate, 1e3 * end / rate
-        finish = min([finish, *(ms for ms in silence if ms > begin)])
-        words.append(Segment(text[position - 1 : position - 1 + length], begin, finish))
-    return tuple(phonemes), tuple(words)
+        finish = min([finish, *(ms for ms in pauses if ms > begin)])
+        words.append(Segment(text[first - 1 : last - 1].strip(_PUNCTUATION), begin, finish))
+    return tuple(words)

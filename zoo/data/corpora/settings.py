@@ -54,7 +54,8 @@ def _snow(surface: Surface, size: int, rng: Rng) -> None:
     _bands(surface, size, 0, h, (168, 182, 200), (206, 214, 224))
     _bands(surface, size, h, 1, (240, 244, 250), (216, 226, 240))
     for _ in range(45):
-        _disc(surface, size, *rng.uniform(0, 1, 2), rng.uniform(0.005, 0.012), (255, 255, 255))
+        x, y = rng.uniform(0, 1, 2)
+        _disc(surface, size, x, y, rng.uniform(0.005, 0.012), (255, 255, 255))
 
 
 def _night(surface: Surface, size: int, rng: Rng) -> None:

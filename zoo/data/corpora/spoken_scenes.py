@@ -36,7 +36,8 @@ def plan_scenes(seed: int, sizes: Mapping[str, int]) -> list[SpokenScene]:
     """Draw every scene, caption and speaker of a corpus.
 
     No two pictures of a corpus share place and coloured objects; dev and test are made of
-    combinations (object, colour, place), sentences and voices that train does not have.
+    combinations (object, colour, place) and timbres that no train split of any seed has, and of
+    sentences that this train split does not have.
 
     Args:
         seed: Draws everything; another seed gives other scenes, sentences and voices.
@@ -50,7 +51,7 @@ def plan_scenes(seed: int, sizes: Mapping[str, int]) -> list[SpokenScene]:
         for index in range(sizes[split]):
             entropy = (seed, 2, part, index)
             rng = np.random.default_rng(entropy)
-            scene = _new_scene(rng, seed, seen, held_out=split != "train")
+            scene = _new_scene(rng, seen, held_out=split != "train")
             captions = tuple(draw_captions(scene, rng, said if split != "train" else frozenset()))
             chosen = rng.choice(len(speakers[split]), len(captions), replace=False)
             who = tuple(speakers[split][int(k)] for k in chosen)
@@ -61,10 +62,10 @@ def plan_scenes(seed: int, sizes: Mapping[str, int]) -> list[SpokenScene]:
 
 
 def _new_scene(
-    rng: np.random.Generator, seed: int, seen: set[tuple[object, ...]], *, held_out: bool
+    rng: np.random.Generator, seen: set[tuple[object, ...]], *, held_out: bool
 ) -> Scene:
     for _ in range(1000):
-        scene = draw_scene(rng, seed, held_out=held_out)
+        scene = draw_scene(rng, held_out=held_out)
         if scene.description not in seen:
             seen.add(scene.description)
             return scene

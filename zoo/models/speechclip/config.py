@@ -112,6 +112,10 @@ class SpeechCLIPConfig(ZooConfig):
     """Of the contrastive loss, at the start."""
     learn_temperature: bool = False
     """Train the temperature (large models)."""
+    pretrained_hubert: str | None = None
+    """Hub repository of a transformers HuBERT that training from scratch starts from."""
+    pretrained_clip: str | None = None
+    """open_clip model whose OpenAI weights training from scratch starts from."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How the speech branch is trained."""
     clip_training: TrainingConfig | None = None
@@ -123,7 +127,11 @@ class SpeechCLIPConfig(ZooConfig):
         clip = CLIPConfig.vit_b_32().replace(
             vocab_size=FLICKR8K_VOCABULARY, keep_full_embedding=True
         )
-        return cls(clip=clip)
+        return cls(
+            clip=clip,
+            pretrained_hubert="facebook/hubert-base-ls960",
+            pretrained_clip="ViT-B-32-quickgelu",
+        )
 
     @classmethod
     def base_flickr8k_cascaded(cls) -> SpeechCLIPConfig:
@@ -134,12 +142,16 @@ class SpeechCLIPConfig(ZooConfig):
     def large_flickr8k_parallel(cls) -> SpeechCLIPConfig:
         """HuBERT Large, ViT-L/14, Flickr8k."""
         return cls(
-            speech=SpeechConfig(hubert=HuBERTConfig.large(), normalize_states=True),
+            speech=SpeechConfig(
+                hubert=HuBERTConfig.large().replace(conv_bias=True), normalize_states=True
+            ),
             clip=CLIPConfig.vit_l_14().replace(
                 vocab_size=FLICKR8K_VOCABULARY, keep_full_embedding=True
             ),
             parallel=ParallelConfig(ffn_size=4096),
             learn_temperature=True,
+            pretrained_hubert="facebook/hubert-large-ll60k",
+            pretrained_clip="ViT-L-14-quickgelu",
         )
 
     @classmethod

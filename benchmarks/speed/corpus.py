@@ -1,0 +1,63 @@
+"""Times `zoo corpus make` and the data loader that reads the result.
+
+Run: python benchmarks/speed/corpus.py [--clips 200] [--workers 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo.data.corpora import make
+from zoo.data.speech_image import SpeechImageDataModule
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "corpus"
+        seconds = _timed(
+            lambda: make("tiny-flickr8k", folder, clips=args.clips, workers=args.workers)
+        )
+        spoken = 5 * args.clips
+        print(
+            f"make: {args.clips} pictures, {spoken} recordings in {seconds:.1f} s "
+            f"({spoken / seconds:.0f} recordings/s, {args.workers} workers)"
+        )
+        for bucket in (False, True):
+            _load(folder, bucket)
+
+
+def _load(folder: Path, bucket: bool) -> None:
+    module = SpeechImageDataModule(
+        str(folder), image_size=64, batch_size=32, num_workers=1, bucket=bucket
+    )
+    loader = module.train_dataloader()
+    for _ in loader:  # starts the worker
+        pass
+    start, pairs, samples, padded = time.perf_counter(), 0, 0, 0
+    for batch in loader:
+        pairs += len(batch["id"])
+        samples += int(batch["wav_len"].sum())
+        padded += batch["wav"].numel()
+    seconds = time.perf_counter() - start
+    print(
+        f"load (bucket={bucket}): {pairs / seconds:.0f} pairs/s with one worker, "
+        f"{100 * (1 - samples / padded):.0f} % padding"
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""`zoo bench`: run a task, score it again, compare runs, make the leaderboard and the page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_RESULTS = "benchmarks/results"
+_PUBLISHED = "benchmarks/published"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands of `zoo bench`."""
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    _run_arguments(actions.add_parser("run", help="predict a task's samples and score them"))
+    _score_arguments(
+        actions.add_parser("score", help="score a run folder again, without the model")
+    )
+    compare = actions.add_parser("compare", help="paired test of two run folders")
+    compare.add_argument("first", type=Path)
+    compare.add_argument("second", type=Path)
+    actions.add_parser("list", help="the tasks")
+    _leaderboard_arguments(actions.add_parser("leaderboard", help="write LEADERBOARD.md"))
+    _site_arguments(actions.add_parser("site", help="write a page to open in a browser"))
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="slug.tag, Hub repository or folder")
+    parser.add_argument("--task", required=True, help="name or name@version, see `zoo bench list`")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the dataset")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="folder of the run; resumed if begun"
+    )
+    parser.add_argument("--limit", type=int, help="only the first N pictures: a marked subset")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, help="decoding processes")
+    parser.add_argument("--force-new", action="store_true", help="discard another run in --out")
+    parser.add_argument("--retry-failed", action="store_true", help="predict failed samples again")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    lightning = parser.add_argument_group("passed to lightning.Trainer")
+    lightning.add_argument("--devices", type=_count, default=1)
+    lightning.add_argument("--num-nodes", type=int, default=1)
+    lightning.add_argument("--accelerator", default="auto")
+    lightning.add_argument("--strategy", default="auto")
+    lightning.add_argument("--precision")
+
+
+def _score_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, nargs="+", help="run folder")
+    parser.add_argument("--all", action="store_true", help="print every figure")
+
+
+def _leaderboard_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path(_RESULTS))
+    parser.add_argument("--published", type=Path, default=Path(_PUBLISHED))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/LEADERBOARD.md"))
+
+
+def _site_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, nargs="*", default=[Path(_RESULTS)])
+    parser.add_argument("--published", type=Path, default=Path(_PUBLISHED))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/site"))
+    parser.add_argument("--data", type=Path, help="folder of the dataset, to show samples")
+    parser.add_argument("--media", type=int, default=8, help="samples shown a task")
+
+
+def _count(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked."""
+    actions = {
+        "run": _run,
+        "score": _score,
+        "compare": _compare,
+        "list": _list,
+        "leaderboard": _leaderboard,
+        "site": _site,
+    }
+    return actions[args.action](args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from zoo.bench import run_task, table_of
+
+    result = run_task(
+        args.model,
+        args.task,
+        args.data,
+        args.out,
+        limit=args.limit,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        devices=args.devices,
+        num_nodes=args.num_nodes,
+        accelerator=args.accelerator,
+        strategy=args.strategy,
+        precision=args.precision,
+        workers=args.workers,
+        force_new=args.force_new,
+        retry_failed=args.retry_failed,
+        progress=not args.quiet,
+    )
+    console = Console()
+    console.print(table_of([result], all_figures=True))
+    console.print(f"{args.out / 'result.json'}", markup=False)
+    return 0
+
+
+def _score(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from zoo.bench import score_run, table_of
+
+    results = [score_run(folder) for folder in args.run]
+    Console().print(table_of(results, all_figures=args.all))
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from zoo.bench import compare
+    from zoo.bench.table import comparison_table
+
+    Console().print(comparison_table(compare(args.first, args.second)))
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from zoo.bench import list_tasks
+
+    table = Table("task", "what", "split", "protocol", "metrics")
+    for task in list_tasks():
+        table.add_row(task.key, task.title, task.split, task.protocol, ", ".join(task.metrics))
+    Console().print(table)
+    return 0
+
+
+def _leaderboard(args: argparse.Namespace) -> int:
+    from zoo.bench import load_published, load_results, render_leaderboard
+    from zoo.bench.resume import write_atomically
+
+    text = render_leaderboard(load_results(args.results), load_published(args.published))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(args.out, text)
+    return 0
+
+
+def _site(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from zoo.bench import load_published, render_page
+
+    results = [result for path in args.results for result in _results_at(path)]
+    if args.data is not None:
+        results = [result.at(result.folder, args.data) for result in results]
+    index = render_page(
+        results,
+        args.out,
+        samples=args.media if args.data is not None else 0,
+        published=load_published(args.published),
+    )
+    Console().print(f"{index}", markup=False)
+    return 0
+
+
+def _results_at(path: Path):  # type: ignore[no-untyped-def]
+    """A result file, a run folder, or a folder of result files."""
+    from zoo.bench import load_result, load_results
+
+    if path.is_dir() and not (path / "run.json").is_file():
+        return load_results(path)
+    return [load_result(path)]

@@ -1,0 +1,65 @@
+"""What data modules share: batches of like length, and a loader that reports bad files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import BatchSampler, DataLoader, Sampler
+
+logger = logging.getLogger(__name__)
+
+
+class LengthBatches(BatchSampler):
+    """Batches of recordings of like length, in random order, so that little is padding.
+
+    Args:
+        sampler: Order of the pairs (Lightning puts a distributed one in its place).
+        batch_size: Pairs a batch.
+        drop_last: Whether to leave out an incomplete batch.
+        lengths: Anything that grows with a pair's length.
+        seed: Order of the batches.
+        window: Batches that are sorted together; more is less padding and less chance.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler[int] | Iterable[int],
+        batch_size: int,
+        drop_last: bool,
+        lengths: Sequence[int] = (),
+        seed: int = 0,
+        window: int = 32,
+    ):
+        super().__init__(sampler, batch_size, drop_last)
+        self.lengths, self.window = lengths, window
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(self.sampler)
+        size = self.batch_size * self.window
+        for first in range(0, len(order), size):
+            chunk = sorted(order[first : first + size], key=self.lengths.__getitem__)
+            batches = [
+                chunk[k : k + self.batch_size] for k in range(0, len(chunk), self.batch_size)
+            ]
+            if self.drop_last and len(batches[-1]) < self.batch_size:
+                batches.pop()
+            for k in torch.randperm(len(batches), generator=self._generator).tolist():
+                yield batches[k]
+
+
+class ReportingLoader(DataLoader[dict[str, Any]]):
+    """A DataLoader that tells, in the main process, which pairs were left out, and goes on."""
+
+    skipped_total = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        for batch in super().__iter__():
+            for reason in batch.pop("skipped", ()):
+                self.skipped_total += 1
+                logger.warning("left out (%d so far): %s", self.skipped_total, reason)
+            if batch:
+                yield batch
