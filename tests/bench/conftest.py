@@ -26,7 +26,9 @@ def toy_run(model, corpus: Path, out: Path, **options) -> Result:
 @pytest.fixture(scope="session")
 def finished(corpus, tmp_path_factory) -> Result:
     """A whole run; do not change its folder."""
-    return toy_run(ToyRetriever(), corpus, tmp_path_factory.mktemp("runs") / "a", model_name="toy.a")
+    return toy_run(
+        ToyRetriever(), corpus, tmp_path_factory.mktemp("runs") / "a", model_name="toy.a"
+    )
 
 
 @pytest.fixture(scope="session")

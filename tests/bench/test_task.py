@@ -29,7 +29,7 @@ def test_real_data_is_never_copied_into_a_page() -> None:
 
 
 def test_an_unknown_task_names_the_nearest() -> None:
-    with pytest.raises(BenchError, match="nearest: .*flickr8k-retrieval"):
+    with pytest.raises(BenchError, match=r"nearest: .*flickr8k-retrieval"):
         load_task("flickr8k-retreival")
 
 

@@ -51,13 +51,20 @@ def folder(tmp_path: Path) -> Path:
 def result_file(folder: Path, subset: dict[str, Any] | None = None, sha256: str = "") -> Path:
     """A result in the harness's own format."""
     sha256 = sha256 or hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    task = {"name": "tiny-task", "version": 2, "title": "", "split": "test", "cluster": "image"}
+    task = {"name": "tiny-task", "version": 2, "title": "", "split": "test", "dataset": "corpus"}
     run = {"command": "zoo bench run", "started": "2026-01-02T03:04:05Z", "hardware": {}}
     sizes = {"n_expected": 400, "n_scored": 399, "n_failed": 1}
     hashes = ("predictions_sha256", "references_sha256", "media_sha256", "scores_sha256")
     document = {
         "schema": 1,
-        "task": task | {"n_expected": 400, "hash": ZERO, "license": "", "subset": subset},
+        "task": {
+            **task,
+            "n_expected": 400,
+            "hash": ZERO,
+            "cluster": "image",
+            "license": "",
+            "subset": subset,
+        },
         "model": {"name": "small.tiny", "sha256": sha256, "params": 1},
         "run": run | {"settings": SETTINGS, "versions": {"zoo": "0.1.0"}},
         "metrics": METRICS,
@@ -106,7 +113,7 @@ def test_numbers_are_copied_from_the_result_file(folder: Path):
         (f"{task}/{metric}", 41.25),
         (f"{task}/median_rank", 3),
     }
-    assert all(entry["dataset"]["id"] == "tiny-task" for entry in entries)
+    assert all(entry["dataset"]["id"] == "corpus" for entry in entries)
     assert all(entry["date"] == "2026-01-02T03:04:05Z" for entry in entries)
     assert "n 400" in entries[0]["notes"] and "38.12% to 44.5%" in entries[0]["notes"]
     row = card.data.eval_results[0]

@@ -115,8 +115,10 @@ def test_unchanged_upload_makes_no_commit(hub: HubServer, run: Any, tmp_path: Pa
     assert len([r for r in steps["push"] if "/commit/" in r.path]) == 1
     assert not [r for r in steps["push-again"] if "/commit/" in r.path]
     assert not [r for r in steps["push-again"] if r.method == "PUT"]
-    users = {r.headers["user-agent"].split("/")[0] for r in steps["push"] + steps["load"]}
-    assert "zoo" in users
+    commits = [r for r in steps["push"] if "/commit/" in r.path]
+    for request in [*commits, *steps["load"]]:
+        assert request.headers["user-agent"].startswith("zoo/")
+    assert {r.headers["authorization"] for r in commits} == {"Bearer hf_writer"}
 
 
 def push_replacements(results: str) -> list[str]:

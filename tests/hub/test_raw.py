@@ -255,6 +255,8 @@ def test_zip_archives_are_judged_the_same_way(tmp_path):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("a/weights.pt", b"x")
         file.writestr("../outside.pt", b"x")
+    with pytest.raises(UnsafeFileError, match=r"\.\./outside\.pt' points outside"):
+        archive.members(path)
     with pytest.raises(UnsafeFileError, match=r"\.\./outside\.pt"):
         archive.unpack(path, tmp_path / "out")
     link = zipfile.ZipInfo("link.pt")

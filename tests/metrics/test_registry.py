@@ -43,7 +43,7 @@ def test_metadata_and_unit_vector(name: str) -> None:
 def test_unknown_metric_or_option_is_refused() -> None:
     with pytest.raises(BenchError, match="known: keyword_hit_rate"):
         get_metric("recal")
-    with pytest.raises(BenchError, match="recall: .*depth"):
+    with pytest.raises(BenchError, match=r"recall: .*depth"):
         get_metric("recall", depth=3)
 
 

@@ -11,13 +11,11 @@ from tests.parity.golden import (
     Golden,
     assert_all_parity,
     assert_parity,
-    golden_json,
     load_golden,
     official_keys,
 )
 from tests.parity.speechclip_golden import load
 from zoo.hub.keymap import check_bijection
-from zoo.metrics.recall import retrieval_ranks
 from zoo.models.speechclip import official
 from zoo.models.speechclip.config import SpeechCLIPConfig
 from zoo.models.speechclip.module import SpeechCLIP
@@ -268,21 +266,3 @@ def test_all_keys_of_the_reduced_model_are_known(component: str) -> None:
     state = {key: torch.empty(shape, device="meta") for key, shape in keys.items()}
     converted = official.to_ours(state, config)
     assert set(model.state_dict()) <= set(converted.state)
-
-
-def test_retrieval_metric() -> None:
-    io = load_golden("speechclip", "retrieval").io
-    ranks = retrieval_ranks(io["scores"], io["audio_ids"], io["image_ids"])
-    summary = ranks.summary((1, 5, 10))
-    names = {
-        "recall_audio_to_image": "speech_to_image",
-        "recall_image_to_audio": "image_to_speech",
-        "recall_mean": "mean",
-    }
-    for key, way in names.items():
-        ours = torch.tensor([summary[f"{way}/recall@{k}"] for k in (1, 5, 10)])
-        assert_parity(ours, io[key], key)
-
-
-def test_golden_folder_is_whole() -> None:
-    assert golden_json("speechclip", "keys_base_parallel.json")

@@ -24,6 +24,7 @@ DYNAMIC_IMPORTS = {
     "hub/convert.py": "MODEL_CLASSES, after the slug was looked up in it",
     "bench/__init__.py": "names of the lazy public table, all literals of the package",
     "bench/samples.py": "READERS, literals of the package",
+    "bench/shipped.py": "MODEL_CLASSES, for the entries of our own catalogue",
     "metrics/__init__.py": "METRICS, literals of the package",
     "training/command.py": "MODEL_CLASSES, after the slug was looked up in it",
 }

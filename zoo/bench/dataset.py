@@ -102,6 +102,8 @@ class BenchData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.prepare_data_per_node = False
+        # a nearly finished run may have fewer batches left than processes
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.samples = samples
         self.root = root
         self.folder = folder

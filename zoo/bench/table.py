@@ -57,7 +57,8 @@ def _tall(board: Board) -> Table:
     table = Table(title=Text(f"{board.heading}: {board.title}"), title_justify="left")
     table.add_column("figure", no_wrap=True)
     for line in board.lines:
-        table.add_column(Text(line.name, style=_STYLES[line.kind]), justify="right")
+        name = Text(line.name, style=_STYLES[line.kind])
+        table.add_column(name, justify="right", overflow="fold")
     for index, column in enumerate(board.columns):
         cells = [_cell(line.cells[index], _STYLES[line.kind]) for line in board.lines]
         table.add_row(Text(column.label), *cells)

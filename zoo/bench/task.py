@@ -38,7 +38,6 @@ class Task:
         corpus: the tiny corpus (`zoo corpus make`) this task reads; "" for real data.
         expected: sample counts of the full data by kind; {} where the user chooses the size.
         redistributable: whether media may be copied into a page.
-        corpus: the generated corpus it is defined on, None for real data.
         license: of the data.
         digits: decimals in tables.
         notes: protocol decisions a reader must know.
@@ -57,7 +56,6 @@ class Task:
     corpus: str = ""
     expected: Mapping[str, int] = field(default_factory=dict)
     redistributable: bool = False
-    corpus: str | None = None
     digits: int = 1
     notes: tuple[str, ...] = ()
     hash: str = ""

@@ -133,13 +133,13 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from zoo.bench import list_tasks
 
-    table = Table("task", "what", "split", "protocol", "metrics")
+    table = Table(Column("task", no_wrap=True), "what", "protocol", "metrics")
     for task in list_tasks():
-        table.add_row(task.key, task.title, task.split, task.protocol, ", ".join(task.metrics))
+        table.add_row(task.key, task.title, task.protocol, ", ".join(task.metrics))
     Console().print(table)
     return 0
 

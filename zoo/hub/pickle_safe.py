@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final, Literal
 import torch
 
 from zoo.errors import CheckpointError, UnsafeFileError
-from zoo.hub.inert import CONTAINERS, Inert, has_stand_in, is_refused, stand_in
+from zoo.hub.inert import CONTAINERS, has_stand_in, is_refused, stand_in
 from zoo.hub.paths import PathLike
 from zoo.hub.pickle_machine import list_names, read_data
 
@@ -180,8 +180,3 @@ def _first_line(error: BaseException) -> str:
     text = str(error).strip().replace("\n", " ")
     marker = "WeightsUnpickler error: "
     return text.partition(marker)[2][:200] if marker in text else text[:200]
-
-
-def is_class(value: Any) -> bool:
-    """Whether a value is the stand-in of a class itself (Lightning keys its callbacks by class)."""
-    return isinstance(value, type) and issubclass(value, Inert)

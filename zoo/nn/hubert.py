@@ -8,6 +8,7 @@ transformers, and whose hidden states are the raw layer outputs (no final norm, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,9 +78,7 @@ class HuBERT(nn.Module):
             return last_hidden_state
         return torch.as_tensor(self.encoder.layer_norm(last_hidden_state))
 
-    def _encode(
-        self, x: Tensor, mask: Tensor | None, last_layer: int | None
-    ) -> tuple[Tensor, ...]:
+    def _encode(self, x: Tensor, mask: Tensor | None, last_layer: int | None) -> tuple[Tensor, ...]:
         keys = None
         if mask is not None:
             # parity: padded frames are zeroed here and masked as keys, never again afterwards
@@ -128,26 +127,26 @@ def normalize_waveform(waveform: Tensor, lengths: Tensor | None = None) -> Tenso
 
 
 def _transformers_config(config: HuBERTConfig) -> TransformersHubertConfig:
-    return TransformersHubertConfig(
-        conv_dim=list(config.conv_channels),
-        conv_kernel=list(config.conv_kernels),
-        conv_stride=list(config.conv_strides),
-        conv_bias=config.conv_bias,
-        feat_extract_norm=config.conv_norm,
-        num_feat_extract_layers=len(config.conv_channels),
-        hidden_size=config.hidden_size,
-        num_hidden_layers=config.num_layers,
-        num_attention_heads=config.num_heads,
-        intermediate_size=config.ffn_size,
-        num_conv_pos_embeddings=config.position_kernel,
-        num_conv_pos_embedding_groups=config.position_groups,
-        do_stable_layer_norm=config.pre_norm,
-        hidden_dropout=config.dropout,
-        feat_proj_dropout=config.dropout,
-        attention_dropout=config.attention_dropout,
-        activation_dropout=0.0,
-        layerdrop=0.0,
-        mask_time_prob=0.0,  # no masking, hence no mask embedding among the parameters
-        mask_feature_prob=0.0,
-        attn_implementation="sdpa",
-    )
+    options: dict[str, Any] = {
+        "conv_dim": list(config.conv_channels),
+        "conv_kernel": list(config.conv_kernels),
+        "conv_stride": list(config.conv_strides),
+        "conv_bias": config.conv_bias,
+        "feat_extract_norm": config.conv_norm,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "intermediate_size": config.ffn_size,
+        "num_conv_pos_embeddings": config.position_kernel,
+        "num_conv_pos_embedding_groups": config.position_groups,
+        "do_stable_layer_norm": config.pre_norm,
+        "hidden_dropout": config.dropout,
+        "feat_proj_dropout": config.dropout,
+        "attention_dropout": config.attention_dropout,
+        "activation_dropout": 0.0,
+        "layerdrop": 0.0,
+        "mask_time_prob": 0.0,  # no masking, hence no mask embedding among the parameters
+        "mask_feature_prob": 0.0,
+        "attn_implementation": "sdpa",
+    }
+    return TransformersHubertConfig(**options)

@@ -39,7 +39,9 @@ def hubert_rules(official: str = "", ours: str = "", *, conv_norm: str) -> list[
         drop(lead + r"target_glu\..*", _PRETRAINING),
         *convs,
         Rule(official + "layer_norm.(weight|bias)", ours + r"feature_projection.layer_norm.\1"),
-        Rule(official + "post_extract_proj.(weight|bias)", ours + r"feature_projection.projection.\1"),
+        Rule(
+            official + "post_extract_proj.(weight|bias)", ours + r"feature_projection.projection.\1"
+        ),
         Rule(official + "encoder.pos_conv.0.bias", ours + "encoder.pos_conv_embed.conv.bias"),
         Rule(official + "encoder.pos_conv.0", ours + "encoder.pos_conv_embed.conv", WeightNorm()),
         *_layer_rules(official, ours),

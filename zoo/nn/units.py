@@ -114,7 +114,7 @@ class UnitExtractor(nn.Module):
         # one utterance at a time: padding would change the statistics of Base's GroupNorm
         pieces = [
             self.hubert(piece.unsqueeze(0), last_layer=self.layer).hidden_states[-1][0]
-            for piece in waveform.split(CHUNK_SAMPLES)
+            for piece in torch.split(waveform, CHUNK_SAMPLES)
             if len(piece) >= self.hubert.config.receptive_field
         ]
         if not pieces:

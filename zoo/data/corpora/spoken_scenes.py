@@ -61,9 +61,7 @@ def plan_scenes(seed: int, sizes: Mapping[str, int]) -> list[SpokenScene]:
     return plan
 
 
-def _new_scene(
-    rng: np.random.Generator, seen: set[tuple[object, ...]], *, held_out: bool
-) -> Scene:
+def _new_scene(rng: np.random.Generator, seen: set[tuple[object, ...]], *, held_out: bool) -> Scene:
     for _ in range(1000):
         scene = draw_scene(rng, held_out=held_out)
         if scene.description not in seen:

@@ -68,6 +68,8 @@ class TrainingConfig(ZooConfig):
     """Pairs in a global batch."""
     crop_seconds: float | None = 6.4
     """Longer speech is cut at random to this length; None keeps it."""
+    bucket: bool = False
+    """Batches of recordings of like length, which computes less padding."""
     lr: float = 1e-4
     """Peak learning rate of Adam."""
     final_lr: float = 1e-8
@@ -187,6 +189,8 @@ class SpeechCLIPConfig(ZooConfig):
             ffn_size=320,
             position_kernel=32,
             position_groups=4,
+            dropout=0.0,
+            attention_dropout=0.0,
         )
         clip = CLIPConfig(
             embedding_size=96,
@@ -204,6 +208,7 @@ class SpeechCLIPConfig(ZooConfig):
         stage = TrainingConfig(
             batch_size=64,
             crop_seconds=4.0,
+            bucket=True,
             lr=1e-3,
             warmup_steps=200,
             total_steps=2000,

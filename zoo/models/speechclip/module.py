@@ -91,6 +91,7 @@ class SpeechCLIP(ZooModule):
                 "clip.image_size": "image_size",
                 "training.batch_size": "batch_size",
                 "training.crop_seconds": "crop_seconds",
+                "training.bucket": "bucket",
             },
             prepare=vocabulary.size_from_corpus,
         )
@@ -161,22 +162,24 @@ class SpeechCLIP(ZooModule):
 
     @property
     def scale(self) -> Tensor | float:
-        """Factor on the cosines in the contrastive loss of the speech stage."""
+        """Factor on the cosines in the contrastive loss of the stage."""
+        if self.stage == "clip":
+            return self.network.clip.logit_scale
         return 1 / self.config.temperature if self.log_scale is None else self.log_scale.exp()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Masked contrastive loss over the global batch of all processes."""
         if self.stage == "clip":
-            queries, scale = self._embed_captions(batch["caption"]), self.network.clip.logit_scale
+            queries = self._embed_captions(batch["caption"])
             images = self.network.encode_image(batch["image"])
         else:
             speech = self.network.encode_speech(batch["wav"], batch["wav_len"])
-            queries, scale = speech.embedding, self.scale
+            queries = speech.embedding
             self._log_keywords(speech)
             with torch.no_grad():
                 images = self.network.encode_image(batch["image"])
         loss = masked_contrastive_loss(
-            self._gather(queries), self._gather(images), scale, self._gather(batch["id"])
+            self._gather(queries), self._gather(images), self.scale, self._gather(batch["id"])
         )
         self.log("train/loss", loss, prog_bar=True, batch_size=len(images))
         return loss
@@ -193,7 +196,7 @@ class SpeechCLIP(ZooModule):
             self.log("train/code_perplexity", speech.keywords.choice.code_perplexity)
             self.log("train/prob_perplexity", speech.keywords.choice.prob_perplexity)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """Adam; per step linear growth, then linear decay."""
         settings = self.training_config
         trainable = [p for p in self.parameters() if p.requires_grad]

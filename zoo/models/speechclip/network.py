@@ -7,12 +7,18 @@ vector in CLIP's space; the cascaded branch pools it into keywords, which CLIP's
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.models.speechclip.config import CascadedConfig, ParallelConfig, SpeechCLIPConfig, SpeechConfig
+from zoo.models.speechclip.config import (
+    CascadedConfig,
+    ParallelConfig,
+    SpeechCLIPConfig,
+    SpeechConfig,
+)
 from zoo.nn.clip import CLIPTowers
 from zoo.nn.clip_vocabulary import END_ROW, START_ROW
 from zoo.nn.hubert import HuBERT
@@ -69,9 +75,7 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.hubert = HuBERT(config.hubert)
-        self.layer_mix = LayerMix(
-            config.hubert.num_layers + 1, normalize=config.normalize_states
-        )
+        self.layer_mix = LayerMix(config.hubert.num_layers + 1, normalize=config.normalize_states)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> EncodedSpeech:
         """Encode a zero-padded batch (B, S) with (B,) valid samples."""
@@ -115,7 +119,8 @@ class ParallelBranch(nn.Module):
 
     def forward(self, speech: EncodedSpeech) -> Tensor:
         """(B, D) vectors, not normalised."""
-        return self.projection(self.norm(self.layer_outputs(speech)[-1][:, 0]))
+        pooled = self.norm(self.layer_outputs(speech)[-1][:, 0])
+        return cast(Tensor, self.projection(pooled))
 
     def layer_outputs(self, speech: EncodedSpeech) -> list[Tensor]:
         """Output (B, 1 + T, C) of every layer, the [CLS] position first."""
@@ -154,7 +159,7 @@ class CascadedBranch(nn.Module):
         """Attention block over slots and frames: (B, K + T, C)."""
         x, padding = _prepend(self.cls, speech)
         attended, _ = self.attention(x, x, x, key_padding_mask=padding, need_weights=False)
-        return self.norm(x + attended)
+        return cast(Tensor, self.norm(x + attended))
 
     def attention_weights(self, speech: EncodedSpeech) -> Tensor:
         """Attention of the slots: (B, heads, K, K + T)."""
@@ -162,12 +167,14 @@ class CascadedBranch(nn.Module):
         _, weights = self.attention(
             x, x, x, key_padding_mask=padding, need_weights=True, average_attn_weights=False
         )
-        return torch.as_tensor(weights[:, :, : self.config.num_keywords])
+        return cast(Tensor, weights)[:, :, : self.config.num_keywords]
 
     def _batch_normalize(self, slots: Tensor) -> Tensor:
         # parity: the feature index of the batch norm is channel * K + slot
         flat = slots.transpose(1, 2).flatten(1)
-        return self.batch_norm(flat).unflatten(1, slots.shape[:0:-1]).transpose(1, 2)
+        batch, count, width = slots.shape
+        flat = cast(Tensor, self.batch_norm(flat))
+        return flat.reshape(batch, width, count).transpose(1, 2)
 
     @torch.no_grad()
     def initialise_batch_norm(self, table: Tensor) -> None:
@@ -221,7 +228,7 @@ class SpeechCLIPNetwork(nn.Module):
     def cascade(self, speech: EncodedSpeech) -> Keywords:
         """Keywords of the speech, without reading them with the text tower."""
         assert self.cascaded_branch is not None
-        return self.cascaded_branch(speech, self.clip.token_embedding)  # type: ignore[no-any-return]
+        return cast(Keywords, self.cascaded_branch(speech, self.clip.token_embedding))
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Unit-norm vectors (B, D) of preprocessed images (B, 3, H, W)."""
@@ -239,7 +246,7 @@ class SpeechCLIPNetwork(nn.Module):
         # the official code pads to 77 positions; causal attention makes those behind the end moot
         ends = self.clip.token_embedding[[START_ROW, END_ROW]]
         batch, slots = keywords.embeddings.shape[:2]
-        start, end = ends.unsqueeze(0).expand(batch, -1, -1).split(1, dim=1)
+        start, end = ends.unsqueeze(0).expand(batch, -1, -1).chunk(2, dim=1)
         tokens = torch.cat([start, keywords.embeddings, end], dim=1)
         last = torch.full((batch,), slots + 1, device=tokens.device)
         return self.clip.encode_embeddings(tokens, last)

@@ -51,9 +51,7 @@ _CASCADED: Final = (
         "cascaded_branch.self_att.multihead_attn_layer.(.+)",
         r"network.cascaded_branch.attention.\1",
     ),
-    Rule(
-        "cascaded_branch.self_att.attentionBlock_Norm.(.+)", r"network.cascaded_branch.norm.\1"
-    ),
+    Rule("cascaded_branch.self_att.attentionBlock_Norm.(.+)", r"network.cascaded_branch.norm.\1"),
     Rule("cascaded_branch.linear_proj.(.+)", r"network.cascaded_branch.projection.\1"),
     Rule("cascaded_branch.bn_layer.bn_layer.(.+)", r"network.cascaded_branch.batch_norm.\1"),
     Rule(
@@ -121,9 +119,7 @@ def to_official(state: Mapping[str, Tensor], config: SpeechCLIPConfig) -> dict[s
     return {k: v for k, v in official.items() if not k.startswith("cascaded_branch.")}
 
 
-def _with_conv_bias(
-    state: Mapping[str, Tensor], config: SpeechCLIPConfig
-) -> Mapping[str, Tensor]:
+def _with_conv_bias(state: Mapping[str, Tensor], config: SpeechCLIPConfig) -> Mapping[str, Tensor]:
     """Zero biases for the convolutions of a HuBERT Large that was saved without them.
 
     Accounts of the released HuBERT Large differ on whether its convolutions have a bias; a zero
@@ -167,10 +163,10 @@ def config_from_official(raw: Mapping[str, Any]) -> SpeechCLIPConfig:
     raw = raw.get("config", raw)
     audio, branches = _section(raw, "audio_encoder"), _section(raw, "model_settings")
     large = "large" in str(audio.get("name", "hubert"))
-    branch = "cascaded" if branches.get("cascaded_objective_weight", 0) else "parallel"
+    cascaded = bool(branches.get("cascaded_objective_weight", 0))
     loss = _section(_section(raw, "cl_loss"), "args")
     return SpeechCLIPConfig(
-        branch=branch,
+        branch="cascaded" if cascaded else "parallel",
         speech=SpeechConfig(
             hubert=HuBERTConfig.large().replace(conv_bias=True) if large else HuBERTConfig.base(),
             trainable=bool(audio.get("trainable", False)),

@@ -1,0 +1,133 @@
+"""What every registered model must do, on its smallest preset."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.models import batches
+from zoo.hub.load import from_pretrained
+from zoo.hub.module import ZooModule
+from zoo.models import MODEL_CLASSES
+from zoo.tasks import PROTOCOLS
+
+
+def model_class(slug: str) -> type[ZooModule]:
+    module, name = MODEL_CLASSES[slug]
+    return getattr(import_module(module), name)
+
+
+def tiny(slug: str, **arguments: Any) -> ZooModule:
+    torch.manual_seed(0)
+    model = model_class(slug)(batches.tiny_config(slug), **arguments)
+    batches.prepare(slug, model)
+    return model
+
+
+STAGES = [
+    (slug, stage.name)
+    for slug in MODEL_CLASSES
+    for stage in model_class(slug).recipe(model_class(slug).Config.preset("tiny")).stages
+]
+every_model = pytest.mark.parametrize("slug", MODEL_CLASSES)
+
+
+@every_model
+def test_registered_under_its_own_slug(slug: str) -> None:
+    cls = model_class(slug)
+    assert cls.slug == slug
+    assert "tiny" in cls.Config.presets()
+    assert any(issubclass(cls, protocol) for protocol in PROTOCOLS)
+
+
+@every_model
+def test_every_preset_builds_on_meta_and_survives_json(slug: str) -> None:
+    cls = model_class(slug)
+    for preset in cls.Config.presets():
+        config = cls.Config.preset(preset)
+        assert cls.Config.from_dict(config.to_dict()) == config
+        with torch.device("meta"):
+            model = cls(config)
+        assert all(x.is_meta for x in model.state_dict().values()), preset
+
+
+@pytest.mark.parametrize(("slug", "stage"), STAGES)
+def test_all_trainable_parameters_get_finite_gradients(slug: str, stage: str) -> None:
+    model = tiny(slug, stage=stage).train()
+    model.log = lambda *args, **kwargs: None  # type: ignore[assignment]
+    loss = model.training_step(batches.training_batch(slug, model.config), 0)
+    loss.backward()
+    trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    assert trainable
+    lacking = [name for name, p in trainable.items() if p.grad is None]
+    assert not lacking, "these would stop DistributedDataParallel"
+    assert all(torch.isfinite(p.grad).all() for p in trainable.values())
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and p.grad is not None]
+    assert not frozen
+
+
+@pytest.mark.parametrize(("slug", "stage"), STAGES)
+def test_steps_lower_the_loss(slug: str, stage: str) -> None:
+    model = tiny(slug, stage=stage).eval()  # no dropout: the same batch gives the same loss
+    model.log = lambda *args, **kwargs: None  # type: ignore[assignment]
+    batch = batches.training_batch(slug, model.config)
+    optimizer = model.configure_optimizers()["optimizer"]
+    for group in optimizer.param_groups:
+        group["lr"] = 1e-3  # past the warm-up
+    losses = []
+    for _ in range(4):
+        optimizer.zero_grad()
+        loss = model.training_step(batch, 0)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@every_model
+def test_saved_and_loaded_it_is_the_same(slug: str, tmp_path: Path) -> None:
+    model = tiny(slug).eval()
+    model.save_pretrained(tmp_path / "model")
+    loaded = from_pretrained(tmp_path / "model")
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    ours, theirs = model.state_dict(), loaded.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    # mapped weights lie at other addresses, which may choose other kernels: rounding only
+    found = batches.outputs(slug, loaded)
+    for key, expected in batches.outputs(slug, model).items():
+        assert torch.allclose(found[key], expected, atol=1e-6), key
+
+
+@every_model
+def test_half_precision_storage_stays_close(slug: str, tmp_path: Path) -> None:
+    model = tiny(slug).eval()
+    model.save_pretrained(tmp_path / "model", dtype="float16")
+    loaded = from_pretrained(tmp_path / "model")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    for key, expected in batches.outputs(slug, model).items():
+        found = batches.outputs(slug, loaded)[key]
+        assert float((found - expected).abs().max()) < 0.05, key
+
+
+@every_model
+def test_evaluation_is_deterministic_and_leaves_the_mode_alone(slug: str) -> None:
+    model = tiny(slug).train()
+    first, second = batches.outputs(slug, model), batches.outputs(slug, model)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert all(module.training for module in model.modules())
+
+
+@every_model
+def test_a_list_gives_what_its_items_give(slug: str) -> None:
+    model = tiny(slug).eval()
+    several, single = batches.several(slug, model), batches.one_by_one(slug, model)
+    for key in single:
+        assert several[key].shape == single[key].shape, key
+        assert torch.allclose(several[key], single[key], atol=1e-5), key
