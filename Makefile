@@ -8,7 +8,7 @@ CORPORA ?= corpora
 RUNS ?= runs
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types tests leaderboard corpora train clean
+.PHONY: help install demo test lint types tests leaderboard clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,11 +38,10 @@ types: install
 tests: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-corpora: install ## the test corpus of the leaderboard (seed 20260)
-	test -d $(CORPORA)/tiny-flickr8k-test || $(BIN)/zoo corpus make tiny-flickr8k $(CORPORA)/tiny-flickr8k-test --seed 20260
-
-leaderboard: corpora ## score every shipped checkpoint in full and rewrite benchmarks/
-	$(BIN)/zoo bench leaderboard --run --corpora $(CORPORA) --out benchmarks
+leaderboard: install ## score every shipped checkpoint in full and rewrite benchmarks/
+	$(BIN)/zoo bench shipped --corpora $(CORPORA) --runs $(RUNS)/shipped
+	$(BIN)/zoo bench leaderboard
+	$(BIN)/zoo bench site
 
 clean: ## remove what the commands above made (not the virtual environment)
 	rm -rf demo $(RUNS) $(CORPORA) .pytest_cache .mypy_cache .ruff_cache

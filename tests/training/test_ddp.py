@@ -32,7 +32,15 @@ def test_two_processes_get_the_loss_of_one(
     start = tmp_path / "clip"
     words = ("speechclip", "--preset", "tiny_parallel", "--data", equal_lengths)
     first = zoo_train(
-        *words, "--out", start, "--stage", "clip", "--max_steps", "1", "--data.num_workers", "0",
+        *words,
+        "--out",
+        start,
+        "--stage",
+        "clip",
+        "--max_steps",
+        "1",
+        "--data.num_workers",
+        "0",
         *("--model.config.training.batch_size", str(TRAIN)),
     )
     assert first.returncode == 0, first.stderr

@@ -91,3 +91,12 @@ def run_job(job: Job, corpora: Mapping[str, Path], runs: Path, **options: Any) -
         model_name=job.checkpoint,
         **options,
     )
+
+
+def write_cards(jobs: Sequence[Job], results: Path) -> None:
+    """Put the saved results of each checkpoint into its model card and `.eval_results`."""
+    from zoo.hub.card import Card, write_card
+
+    for folder in dict.fromkeys(job.folder for job in jobs):
+        own = [results / f"{job.name}.json" for job in jobs if job.folder == folder]
+        write_card(folder, card=Card(results=own))

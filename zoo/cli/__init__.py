@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "info": ("zoo.cli.info", "everything known about one checkpoint"),
     "fetch": ("zoo.cli.fetch", "download a checkpoint and all it needs into a folder"),
     "convert": ("zoo.cli.convert", "turn an official checkpoint file into a zoo folder"),
+    "export": ("zoo.cli.export", "save a checkpoint again: other storage type, tag, results"),
     "inspect": ("zoo.cli.inspect", "show what a checkpoint file holds without running any of it"),
     "train": ("zoo.cli.train", "train a model (all Trainer flags work)"),
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
     actions.add_parser("list", help="the tasks")
+    _shipped_arguments(
+        actions.add_parser("shipped", help="score every shipped checkpoint on its tiny tasks")
+    )
     _leaderboard_arguments(actions.add_parser("leaderboard", help="write LEADERBOARD.md"))
     _site_arguments(actions.add_parser("site", help="write a page to open in a browser"))
 
@@ -44,6 +47,13 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     lightning.add_argument("--accelerator", default="auto")
     lightning.add_argument("--strategy", default="auto")
     lightning.add_argument("--precision")
+
+
+def _shipped_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpora", type=Path, default=Path("corpora"), help="made if absent")
+    parser.add_argument("--runs", type=Path, default=Path("runs/shipped"))
+    parser.add_argument("--results", type=Path, default=Path(_RESULTS), help="where to save them")
+    parser.add_argument("--pictures", type=int, default=400, help="size of the test corpora")
 
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "score": _score,
         "compare": _compare,
         "list": _list,
+        "shipped": _shipped,
         "leaderboard": _leaderboard,
         "site": _site,
     }
@@ -108,6 +119,23 @@ def _run(args: argparse.Namespace) -> int:
     console = Console()
     console.print(table_of([result], all_figures=True))
     console.print(f"{args.out / 'result.json'}", markup=False)
+    return 0
+
+
+def _shipped(args: argparse.Namespace) -> int:
+    """Score, save the results, and write them into the checkpoints' cards."""
+    from rich.console import Console
+
+    from zoo.bench import table_of
+    from zoo.bench.shipped import make_corpora, run_job, shipped_jobs, write_cards
+
+    jobs = shipped_jobs()
+    corpora = make_corpora(jobs, args.corpora, pictures=args.pictures)
+    results = {job: run_job(job, corpora, args.runs) for job in jobs}
+    for job, result in results.items():
+        result.save(args.results / f"{job.name}.json")
+    write_cards(jobs, args.results)
+    Console().print(table_of(results.values()))
     return 0
 
 

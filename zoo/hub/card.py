@@ -159,8 +159,20 @@ def _complete(card: Card, entry: Entry) -> Card:
         summary=card.summary or entry.summary,
         license=known if card.license or known in _HUB_LICENSES else known and "other",
         license_name=card.license_name or (stated if known not in _HUB_LICENSES else None),
+        parity=card.parity or _parity_of(entry),
         base_model=card.base_model or (entry.source.repo if entry.converter else None),
         limitations=card.limitations or tuple(filter(None, [entry.license.note, entry.notes])),
+    )
+
+
+def _parity_of(entry: Entry) -> str | None:
+    """The statement on parity that the catalogue supports."""
+    if entry.parity.get("status") != "pass":
+        return None
+    return (
+        f"The code of `{entry.model}` reproduces outputs recorded from the official implementation "
+        f"with reduced random weights (`{entry.parity['golden']}`) within a relative error of "
+        f"{entry.parity['tolerance']:g}; `pytest tests/parity` checks it."
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Self
 import torch
 from lightning import LightningModule
 
+from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.hub.paths import PathLike
 from zoo.hub.report import LoadReport
+from zoo.training.recipe import Recipe
 
 
 class ZooModule(LightningModule):
@@ -36,6 +38,18 @@ class ZooModule(LightningModule):
         self.provenance: dict[str, Any] = {}
         """`tag`, `training`, `converter`, `preprocess`: further keys of config.json."""
         self.load_report: LoadReport | None = None
+
+    @classmethod
+    def recipe(cls, config: Any) -> Recipe:
+        """How `zoo train` trains this model: stages, data, what is monitored.
+
+        Raises:
+            ConfigError: the model is not trained by the zoo.
+        """
+        raise ConfigError(f"{cls.__name__} cannot be trained: it has no recipe")
+
+    def initialise_pretrained(self) -> None:
+        """Load the published weights that training from scratch starts from; none by default."""
 
     def reset_buffers(self) -> None:
         """Recompute the non-persistent buffers; calls `reset_buffers` of every submodule."""

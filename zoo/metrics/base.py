@@ -68,9 +68,9 @@ class Metric(ABC):
     """One line of documentation."""
     needs: ClassVar[tuple[str, ...]]
     """What it reads of a sample: `embedding`, `text`, `keywords`, ..."""
-    judge: ClassVar[str | None] = None
+    judge: str | None = None
     """The external network that decides, with its version."""
-    requires: ClassVar[tuple[str, ...]] = ()
+    requires: tuple[str, ...] = ()
     """Catalogue entries it loads."""
 
     @property

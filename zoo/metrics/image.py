@@ -163,4 +163,6 @@ def _torchmetrics_ssim(reference: Frame, generated: Frame) -> float:
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
     pair = [torch.from_numpy(x).permute(2, 0, 1)[None].float() for x in (generated, reference)]
-    return float(measure(pair[0], pair[1], data_range=_RANGE))
+    value = measure(pair[0], pair[1], data_range=_RANGE)
+    assert isinstance(value, torch.Tensor)
+    return float(value)

@@ -19,7 +19,9 @@ MOUTH = slice(48, 68)
 _POINTS = 68
 
 
-def landmark_distance(reference: Landmarks, generated: Landmarks, *, centred: bool = False) -> float:
+def landmark_distance(
+    reference: Landmarks, generated: Landmarks, *, centred: bool = False
+) -> float:
     """Mean Euclidean distance over frames and points; `centred` removes each frame's mean."""
     if centred:
         reference = reference - reference.mean(axis=1, keepdims=True)
@@ -38,7 +40,7 @@ class LMD(MeanMetric):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "distance of face landmarks: mouth, centred mouth, all"
     needs: ClassVar[tuple[str, ...]] = ("landmarks", "reference_landmarks")
-    judge: ClassVar[str | None] = "the landmark detector of the samples"
+    judge: str | None = "the landmark detector of the samples"
     unit: ClassVar[str] = "px"
     higher_is_better: ClassVar[bool | None] = False
 

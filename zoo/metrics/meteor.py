@@ -37,7 +37,7 @@ class METEOR(CaptionMetric):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "METEOR 1.5 of captions (needs Java)"
     unit: ClassVar[str] = "x100"
-    judge: ClassVar[str | None] = "meteor-1.5.jar"
+    judge: str | None = "meteor-1.5.jar"
 
     def available(self) -> str | None:
         """Needs `java` and the jar of pycocoevalcap."""
@@ -59,9 +59,7 @@ class METEOR(CaptionMetric):
             for (id_, cluster, _, _), values in zip(data, found, strict=True)
         ]
 
-    def _all(
-        self, pairs: Sequence[tuple[list[str], list[list[str]]]]
-    ) -> list[dict[str, float]]:
+    def _all(self, pairs: Sequence[tuple[list[str], list[list[str]]]]) -> list[dict[str, float]]:
         reason = self.available()
         if reason:
             raise BenchError(reason)

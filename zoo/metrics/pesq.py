@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from zoo.errors import MediaError
-from zoo.metrics.speech_pairs import Signal, SpeechPairMetric
+from zoo.metrics.speech_pairs import Signal, SpeechPairMetric, as_signal
 from zoo.metrics.values import Quantity
 from zoo.tasks import SpeechLike
 
@@ -46,6 +46,20 @@ class PESQ(SpeechPairMetric):
         """Needs the `pesq` package."""
         return None if find_spec("pesq") else "the package pesq is not installed; pip install pesq"
 
+    def pair(self, prediction: SpeechLike, reference: SpeechLike) -> tuple[Signal, Signal]:
+        """(generated, reference) at the score's rate; to 8 kHz by scipy's polyphase filter.
+
+        The filter matters: the score of noisy speech moves by 0.3 with another one.
+        """
+        from scipy.signal import resample_poly
+
+        found = [as_signal(speech, 16_000) for speech in (prediction, reference)]
+        size = min(map(len, found))
+        if self.sample_rate == 16_000:
+            return found[0][:size], found[1][:size]
+        halves = [resample_poly(signal[:size], 1, 2) for signal in found]
+        return halves[0], halves[1]
+
     def score_sample(self, prediction: SpeechLike, reference: SpeechLike) -> dict[str, float]:
         """MOS-LQO of one pair; one without an utterance counts as missing."""
         generated, original = self.pair(prediction, reference)
@@ -53,7 +67,8 @@ class PESQ(SpeechPairMetric):
 
     def details(self) -> dict[str, Any]:
         """Rate and resampling."""
-        return {"sample_rate": self.sample_rate, "resampling": "soxr HQ"}
+        to_8k = "scipy resample_poly from 16000" if self.sample_rate == 8_000 else None
+        return {"sample_rate": self.sample_rate, "resampling": to_8k or "soxr HQ"}
 
 
 def pesq_score(reference: Signal, degraded: Signal, sample_rate: int, band: str) -> float:

@@ -20,9 +20,7 @@ _REPLACED = {
 _TRANSLATION = str.maketrans(_REPLACED)
 # the marks pycocoevalcap drops; bracket names are lower case by then and therefore stay
 _DROPPED = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
-_BRACKETS = dict(
-    zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True)
-)
+_BRACKETS = dict(zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True))
 _QUOTE = "''"  # whatever a double quote becomes, it is dropped
 
 _WHOLE = re.compile(

@@ -10,5 +10,7 @@ from typing import Final
 
 # slug -> (module, class)
 MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
+    "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
     "speechclip": ("zoo.models.speechclip.module", "SpeechCLIP"),
+    "syncnet": ("zoo.models.syncnet.module", "SyncNetJudge"),
 }

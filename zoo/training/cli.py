@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Timer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from zoo.hub.config import ZooConfig
@@ -95,7 +95,7 @@ class StageCLI(LightningCLI):
             save_last=True,
             enable_version_counter=False,
         )
-        return [keep_best, LearningRateMonitor(logging_interval="step")]
+        return [keep_best, LearningRateMonitor(logging_interval="step"), Timer()]
 
     def _loggers(self) -> list[dict[str, Any]]:
         # as class paths, so that the config.yaml that is saved with the logs can hold them

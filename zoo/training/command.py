@@ -6,7 +6,6 @@ in the defaults of a preset, the order of the stages and the places where things
     OUT/<stage>/checkpoints/   what `--ckpt_path last` resumes
     OUT/<stage>/logs/          CSV and TensorBoard
     OUT/<stage>/model/         the best weights as a zoo folder; the next stage starts from it
-    OUT/model -> the last stage's folder is also what `zoo.from_pretrained(OUT)` finds
 """
 
 from __future__ import annotations
@@ -98,9 +97,10 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
             "(`zoo corpus make tiny-flickr8k DIR` makes a small one)"
         )
     config = model_class.Config.preset(arguments.preset)
-    recipe: Recipe = model_class.recipe(config)
+    recipe = model_class.recipe(config)
     stages = _chosen(recipe, arguments.stage)
     init = arguments.init or _export_before(recipe, stages[0], arguments.out)
+    last = arguments.out / stages[-1].name / "model"
     for stage in stages:
         folder = arguments.out / stage.name
         if arguments.ckpt_path == "last" and is_finished(folder) and len(stages) > 1:
@@ -108,7 +108,7 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
         else:
             _run_stage(arguments, model_class, recipe, stage, init)
         init = str(folder / "model")
-    return Path(init)
+    return last
 
 
 def _run_stage(
@@ -135,14 +135,22 @@ def _run_stage(
     elif arguments.ckpt_path is None:
         cli.model.initialise_pretrained()
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=arguments.ckpt_path)
-    export_best(cli.trainer, cli.model, cli.folder, command=_command(arguments, stage))
+    export_best(
+        cli.trainer,
+        cli.model,
+        cli.folder,
+        stage=stage.name,
+        command=_command(arguments, stage),
+        data=arguments.data,
+    )
 
 
 def _command(arguments: TrainArguments, stage: Stage) -> str:
-    """The command line without the reader's own folder names, for the record and the card."""
-    flags = " ".join(arguments.rest)
+    """The command line without the user's own folder names, for the record and the card."""
     text = f"zoo train {arguments.slug} --preset {arguments.preset} --stage {stage.name}"
-    return f"{text} --seed {arguments.seed} {flags}".rstrip()
+    init = f" --init {Path(arguments.init).name}" if arguments.init else ""
+    flags = " ".join(arguments.rest)
+    return f"{text} --seed {arguments.seed}{init} {flags}".rstrip()
 
 
 def _chosen(recipe: Recipe, name: str | None) -> tuple[Stage, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 
 from zoo.errors import CheckpointError
 from zoo.hub.load import from_pretrained
@@ -21,10 +23,11 @@ FINISHED = "finished.json"
 
 @dataclass(frozen=True)
 class Weights:
-    """The state dict of an earlier stage."""
+    """The state dict of an earlier stage, and how that was trained."""
 
     source: str
     state: dict[str, torch.Tensor]
+    training: dict[str, Any] = field(default_factory=dict)
 
     def copy_into(self, model: ZooModule) -> None:
         """Fill every tensor of `model` that the source also has.
@@ -44,13 +47,15 @@ class Weights:
                 "with the same preset, data and --model.config flags as the one before it."
             )
         model.load_state_dict(self.state, strict=False)
+        model.provenance["training"] = dict(self.training)
         fresh = sorted(set(own) - set(self.state))
         logger.info("started from %s; %d tensors are new", self.source, len(fresh))
 
 
 def weights_of(source: str) -> Weights:
     """The weights that `zoo.from_pretrained(source)` finds."""
-    return Weights(source, from_pretrained(source).state_dict())
+    model = from_pretrained(source)
+    return Weights(source, model.state_dict(), model.provenance.get("training", {}))
 
 
 def is_finished(folder: Path) -> bool:
@@ -58,11 +63,14 @@ def is_finished(folder: Path) -> bool:
     return (folder / FINISHED).is_file()
 
 
-def export_best(trainer: Trainer, model: ZooModule, folder: Path, *, command: str) -> None:
+def export_best(
+    trainer: Trainer, model: ZooModule, folder: Path, *, stage: str, command: str, data: Path
+) -> None:
     """Write the best checkpoint's weights as a zoo folder `folder/model` (rank 0 only).
 
     The weights are those of the monitored best step; where nothing was monitored (no validation
-    data), those of the last step.
+    data), those of the last step. Command, steps and minutes go into config.json, and from there
+    into the model card.
     """
     if trainer.interrupted or not trainer.is_global_zero:
         return
@@ -70,9 +78,44 @@ def export_best(trainer: Trainer, model: ZooModule, folder: Path, *, command: st
     if best is not None:
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(state)
+    record = {
+        "command": command,
+        "steps": trainer.global_step,
+        "minutes": _minutes(trainer),
+        "hardware": _hardware(trainer),
+        "checkpoint": None if best is None else best.name,
+    }
+    model.provenance["training"] = {
+        **model.provenance.get("training", {}),
+        "data": describe_data(data),
+        f"stage {stage}": "`{command}`: {steps} steps, {minutes} min, {hardware}".format(**record),
+    }
     model.save_pretrained(folder / "model", overwrite=True)
-    record = {"command": command, "steps": trainer.global_step, "checkpoint": _name(best)}
     (folder / FINISHED).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def describe_data(root: Path) -> str:
+    """A dataset folder in words: a tiny corpus by name, seed and sizes, another by its name."""
+    try:
+        about = json.loads((root / "zoo_corpus.json").read_text(encoding="utf-8"))
+        sizes = ", ".join(f"{count} {split}" for split, count in about["sizes"].items())
+        return f"{about['name']}, seed {about['seed']} ({sizes})"
+    except (OSError, ValueError, KeyError):
+        return root.resolve().name
+
+
+def _minutes(trainer: Trainer) -> float | None:
+    """Minutes of training, resumed parts included."""
+    timers = [c for c in trainer.callbacks if isinstance(c, Timer)]  # type: ignore[attr-defined]
+    return round(timers[0].time_elapsed("train") / 60, 1) if timers else None
+
+
+def _hardware(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        return f"{trainer.world_size} x {torch.cuda.get_device_name(device)}"
+    processes = f"{trainer.world_size} processes x " if trainer.world_size > 1 else ""
+    return f"{processes}{torch.get_num_threads()} threads of {platform.machine()} CPU"
 
 
 def _best_checkpoint(trainer: Trainer) -> Path | None:
@@ -80,7 +123,3 @@ def _best_checkpoint(trainer: Trainer) -> Path | None:
         if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
             return Path(callback.best_model_path)
     return None
-
-
-def _name(path: Path | None) -> str | None:
-    return None if path is None else path.name

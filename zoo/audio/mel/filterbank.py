@@ -51,7 +51,8 @@ def _triangles(
     kind: dict[str, Any] = {"dtype": torch.float64, "device": torch.device("cpu")}
     low, high = hz_to_mel(torch.tensor([min_hz, max_hz], **kind), scale).tolist()
     edges = mel_to_hz(torch.linspace(low, high, num_mels + 2, **kind), scale)
-    bins = torch.linspace(0.0, sample_rate / 2, n_fft // 2 + 1, **kind)
+    highest = (n_fft // 2) * sample_rate / n_fft
+    bins = torch.linspace(0.0, highest, n_fft // 2 + 1, **kind)
     slope = bins - edges[:, None]  # (mels + 2, bins)
     width = edges.diff()[:, None]
     rising, falling = slope[:-2] / width[:-1], -slope[2:] / width[1:]

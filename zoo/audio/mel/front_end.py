@@ -93,6 +93,10 @@ class MelFrontEnd(nn.Module):
     def reset_buffers(self) -> None:
         """Compute the filter bank and the window (again, after a build on the meta device)."""
         if self.bank.is_meta:
+            # on the current default device, which a loader sets to the one it fills
+            self.bank = torch.empty(self.bank.shape, dtype=self.bank.dtype)
+            self.window = torch.empty(self.window.shape, dtype=self.window.dtype)
+        if self.bank.is_meta:
             return
         config = self.config
         bank = mel_filterbank(

@@ -224,5 +224,16 @@ class SpeechCLIPConfig(ZooConfig):
 
     @classmethod
     def tiny_cascaded(cls) -> SpeechCLIPConfig:
-        """The same with four keyword slots."""
-        return cls.tiny_parallel().replace(**{"branch": "cascaded", "cascaded.num_keywords": 4})
+        """The same with four keyword slots; short, as it starts from a trained speech encoder.
+
+        Keywords are learned on top of a HuBERT that already tells words apart, as in the paper.
+        The tiny one has no pretraining, so `--init` gives it the tiny parallel model's.
+        """
+        return cls.tiny_parallel().replace(
+            **{
+                "branch": "cascaded",
+                "cascaded.num_keywords": 4,
+                "training.warmup_steps": 100,
+                "training.total_steps": 800,
+            }
+        )

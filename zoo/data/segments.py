@@ -1,0 +1,96 @@
+"""Cutting long LRS utterances into shorter ones, as Auto-AVSR and AV-HuBERT do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zoo.data.utterances import Utterance, WordTime
+from zoo.errors import DataError
+
+FPS = 25
+AUTO_AVSR_SECONDS = 16.0  # 400 frames
+AVHUBERT_SECONDS = 15.0
+AVHUBERT_PAUSE_S = 0.4
+
+
+def cut_by_length(utterance: Utterance, seconds: float = AUTO_AVSR_SECONDS) -> list[Utterance]:
+    """Auto-AVSR's segments: words are taken while they end within `seconds` of the start.
+
+    A segment runs from the start of its first word (the first from 0) to the end of its last; an
+    utterance that needs no cut is returned whole.
+    """
+    groups: list[list[WordTime]] = []
+    starts: list[float] = []
+    start = 0.0
+    for word in _words(utterance):
+        if not groups or word.end_s >= start + seconds:
+            start = word.start_s if groups else 0.0
+            groups.append([])
+            starts.append(start)
+        groups[-1].append(word)
+    if len(groups) < 2:
+        return [utterance]
+    ends = [group[-1].end_s for group in groups]
+    return [_part(utterance, k, *part) for k, part in enumerate(zip(groups, starts, ends))]
+
+
+def cut_at_pauses(
+    utterance: Utterance, seconds: float = AVHUBERT_SECONDS, pause_s: float = AVHUBERT_PAUSE_S
+) -> list[Utterance]:
+    """AV-HuBERT's segments: clips of `seconds` or more are cut in the middle of every long pause."""
+    words = _words(utterance)
+    length = utterance.duration_s or (words[-1].end_s if words else 0.0)
+    if length < seconds:
+        return [utterance]
+    groups: list[list[WordTime]] = [[]]
+    bounds: list[float] = [0.0]
+    for word in words:
+        if groups[-1] and word.start_s - groups[-1][-1].end_s > pause_s:
+            bounds.append((groups[-1][-1].end_s + word.start_s) / 2)
+            groups.append([])
+        groups[-1].append(word)
+    if len(groups) < 2:
+        return [utterance]
+    parts = zip(groups, bounds, [*bounds[1:], None])
+    return [_part(utterance, k, *part) for k, part in enumerate(parts)]
+
+
+def frame_range(utterance: Utterance, frames: int) -> tuple[int, int]:
+    """First and last + 1 of an utterance's frames in its clip of `frames` frames."""
+    start = int((utterance.start_s or 0.0) * FPS)
+    stop = frames if utterance.end_s is None else min(frames, int(utterance.end_s * FPS))
+    if stop <= start:
+        raise DataError(
+            f"{utterance.id}: lies at frames {start} to {stop} of a clip of {frames} frames"
+        )
+    return start, stop
+
+
+def _words(utterance: Utterance) -> Sequence[WordTime]:
+    if utterance.words is None:
+        raise DataError(
+            f"{utterance.id} of {utterance.dataset}: its text file has no table of words, so it "
+            "cannot be cut (LRS has one in pretrain only)"
+        )
+    return utterance.words
+
+
+def _part(
+    utterance: Utterance,
+    number: int,
+    words: Sequence[WordTime],
+    start_s: float,
+    end_s: float | None,
+) -> Utterance:
+    text = " ".join(word.text for word in words)
+    return replace(
+        utterance,
+        id=f"{utterance.id}_{number}",
+        text=text,
+        text_raw=text,
+        words=tuple(words),
+        start_s=start_s,
+        end_s=end_s,
+        duration_s=None if end_s is None else end_s - start_s,
+    )

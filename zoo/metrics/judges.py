@@ -1,0 +1,22 @@
+"""Whether the network that a metric calls can be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def lacking(source: str) -> str | None:
+    """None when the zoo checkpoint `source` is on this machine, else what is missing.
+
+    Nothing is downloaded; official files that are here are converted once.
+    """
+    from zoo.errors import ZooError
+    from zoo.hub.download import resolve
+
+    if Path(source).is_dir():
+        return None
+    try:
+        resolve(source, local_files_only=True)
+    except (ZooError, OSError, ValueError) as error:
+        return f"the judge {source} is not on this machine: {str(error).splitlines()[0]}"
+    return None
