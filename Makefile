@@ -40,7 +40,7 @@ tests: install
 
 leaderboard: install ## score every shipped checkpoint in full and rewrite benchmarks/
 	$(BIN)/zoo bench shipped --corpora $(CORPORA) --runs $(RUNS)/shipped
-	$(BIN)/zoo bench leaderboard
+	$(BIN)/zoo bench leaderboard --readme README.md
 	$(BIN)/zoo bench site
 
 clean: ## remove what the commands above made (not the virtual environment)

@@ -1,4 +1,4 @@
-"""A tiny corpus and a scored run, made once a session."""
+"""A tiny corpus and a scored run, made once a test run."""
 
 from __future__ import annotations
 

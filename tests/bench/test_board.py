@@ -12,7 +12,7 @@ from tests.bench.conftest import toy_run
 from tests.bench.toy import ToyRetriever
 from zoo.bench import compare, load_published, print_table, render_leaderboard
 from zoo.bench.board import build_boards
-from zoo.bench.leaderboard import escape
+from zoo.bench.leaderboard import escape, update_readme
 from zoo.bench.published import PublishedRow, PublishedTable
 from zoo.bench.result import Result
 from zoo.errors import BenchError
@@ -128,3 +128,13 @@ def test_paired_comparison(finished, worse) -> None:
 def test_runs_on_other_samples_are_not_compared(finished, subset) -> None:
     with pytest.raises(BenchError, match=r"\[first 2\].*not on the same samples"):
         compare(finished.folder, subset.folder)
+
+
+def test_readme_gets_our_results_between_its_markers(finished, worse) -> None:
+    readme = "# Head\n<!-- results:begin -->\nold\n<!-- results:end -->\ntail\n"
+    text = update_readme(readme, [finished, worse])
+    assert text.startswith("# Head\n") and text.endswith("<!-- results:end -->\ntail\n")
+    assert "old" not in text and finished.model in text
+    assert update_readme(text, [finished, worse]) == text
+    with pytest.raises(BenchError, match="lacks the markers"):
+        update_readme("# Head", [finished])

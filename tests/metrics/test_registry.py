@@ -28,10 +28,15 @@ UNIT = {
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_metadata_and_unit_vector(name: str) -> None:
+def test_metadata(name: str) -> None:
     metric = get_metric(name)
     assert metric.name == name and metric.version >= 1 and metric.summary and metric.needs
     assert metric.available() is None or isinstance(metric.available(), str)
+
+
+@pytest.mark.parametrize("name", UNIT)
+def test_unit_vector(name: str) -> None:
+    metric = get_metric(name)
     rows = metric.rows(VECTOR)
     figures = {figure.id: figure for figure in metric.figures(rows)}
     assert len(figures) == len(metric.figures(rows)), "two figures share an id"
@@ -41,7 +46,7 @@ def test_metadata_and_unit_vector(name: str) -> None:
 
 
 def test_unknown_metric_or_option_is_refused() -> None:
-    with pytest.raises(BenchError, match="known: keyword_hit_rate"):
+    with pytest.raises(BenchError, match=r"known: .*keyword_hit_rate"):
         get_metric("recal")
     with pytest.raises(BenchError, match=r"recall: .*depth"):
         get_metric("recall", depth=3)

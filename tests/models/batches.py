@@ -62,6 +62,11 @@ def _inputs(slug: str, model: ZooModule) -> dict[str, list[Any]]:
     return CASES[slug].inputs(model.config)
 
 
+WITHOUT_CASE = {
+    "ge2e": "a judge with official weights: no task protocol, no training; see its parity test",
+    "syncnet": "a judge with official weights: no task protocol, no training; see its parity test",
+}
+
 # SpeechCLIP
 
 

@@ -28,18 +28,29 @@ def tiny(slug: str, **arguments: Any) -> ZooModule:
     return model
 
 
-STAGES = [
-    (slug, stage.name)
-    for slug in MODEL_CLASSES
-    for stage in model_class(slug).recipe(model_class(slug).Config.preset("tiny")).stages
-]
+def stages(slug: str) -> list[str]:
+    config = model_class(slug).Config.preset("tiny")
+    return [stage.name for stage in model_class(slug).recipe(config).stages]
+
+
+STAGES = [(slug, stage) for slug in batches.CASES for stage in stages(slug)]
 every_model = pytest.mark.parametrize("slug", MODEL_CLASSES)
+every_case = pytest.mark.parametrize("slug", batches.CASES)
+
+
+def test_no_model_is_forgotten() -> None:
+    assert set(MODEL_CLASSES) == set(batches.CASES) | set(batches.WITHOUT_CASE)
+    assert not set(batches.CASES) & set(batches.WITHOUT_CASE)
 
 
 @every_model
 def test_registered_under_its_own_slug(slug: str) -> None:
+    assert model_class(slug).slug == slug
+
+
+@every_case
+def test_it_does_a_task_and_has_a_tiny_preset(slug: str) -> None:
     cls = model_class(slug)
-    assert cls.slug == slug
     assert "tiny" in cls.Config.presets()
     assert any(issubclass(cls, protocol) for protocol in PROTOCOLS)
 
@@ -88,7 +99,7 @@ def test_steps_lower_the_loss(slug: str, stage: str) -> None:
     assert losses[-1] < losses[0]
 
 
-@every_model
+@every_case
 def test_saved_and_loaded_it_is_the_same(slug: str, tmp_path: Path) -> None:
     model = tiny(slug).eval()
     model.save_pretrained(tmp_path / "model")
@@ -104,7 +115,7 @@ def test_saved_and_loaded_it_is_the_same(slug: str, tmp_path: Path) -> None:
         assert torch.allclose(found[key], expected, atol=1e-6), key
 
 
-@every_model
+@every_case
 def test_half_precision_storage_stays_close(slug: str, tmp_path: Path) -> None:
     model = tiny(slug).eval()
     model.save_pretrained(tmp_path / "model", dtype="float16")
@@ -115,7 +126,7 @@ def test_half_precision_storage_stays_close(slug: str, tmp_path: Path) -> None:
         assert float((found - expected).abs().max()) < 0.05, key
 
 
-@every_model
+@every_case
 def test_evaluation_is_deterministic_and_leaves_the_mode_alone(slug: str) -> None:
     model = tiny(slug).train()
     first, second = batches.outputs(slug, model), batches.outputs(slug, model)
@@ -124,7 +135,7 @@ def test_evaluation_is_deterministic_and_leaves_the_mode_alone(slug: str) -> Non
     assert all(module.training for module in model.modules())
 
 
-@every_model
+@every_case
 def test_a_list_gives_what_its_items_give(slug: str) -> None:
     model = tiny(slug).eval()
     several, single = batches.several(slug, model), batches.one_by_one(slug, model)

@@ -8,6 +8,7 @@ from typing import Final
 from zoo.bench.board import Board, Cell, Line, build_boards
 from zoo.bench.published import PublishedTable
 from zoo.bench.result import Result
+from zoo.errors import BenchError
 
 _HEAD: Final = """# Leaderboard
 
@@ -17,11 +18,29 @@ baselines that need no model, and figures from papers, which were measured by ot
 (`†` = quoted without the source at hand). Runs on a part of a task have tables of their own.
 """
 
+_BEGIN: Final = "<!-- results:begin -->"
+_END: Final = "<!-- results:end -->"
+
 
 def render_leaderboard(results: Iterable[Result], published: Sequence[PublishedTable] = ()) -> str:
     """The whole Markdown page."""
     boards = build_boards(results, published)
     return "\n".join([_HEAD, *(_section(board) for board in boards)])
+
+
+def update_readme(text: str, results: Iterable[Result]) -> str:
+    """The README with the tables of our own results between its two markers.
+
+    Raises:
+        BenchError: the markers are not there.
+    """
+    before, opening, rest = text.partition(_BEGIN)
+    _, closing, after = rest.partition(_END)
+    if not (opening and closing):
+        raise BenchError(f"the README lacks the markers {_BEGIN} and {_END}")
+    tables = [_section(board) for board in build_boards(results)]
+    body = "\n".join(table.replace("## ", "**", 1).replace("\n", "**\n", 1) for table in tables)
+    return f"{before}{_BEGIN}\n{body}{_END}{after}"
 
 
 def _section(board: Board) -> str:

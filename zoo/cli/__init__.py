@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "convert": ("zoo.cli.convert", "turn an official checkpoint file into a zoo folder"),
     "export": ("zoo.cli.export", "save a checkpoint again: other storage type, tag, results"),
     "inspect": ("zoo.cli.inspect", "show what a checkpoint file holds without running any of it"),
+    "prepare": ("zoo.cli.prepare", "cut the mouth out of videos, as a published pipeline does"),
     "train": ("zoo.cli.train", "train a model (all Trainer flags work)"),
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),
     "corpus": ("zoo.cli.corpus", "make or look at a tiny corpus"),

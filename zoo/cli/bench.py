@@ -65,6 +65,7 @@ def _leaderboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path(_RESULTS))
     parser.add_argument("--published", type=Path, default=Path(_PUBLISHED))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/LEADERBOARD.md"))
+    parser.add_argument("--readme", type=Path, help="put our own results into this README as well")
 
 
 def _site_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,11 +175,15 @@ def _list(args: argparse.Namespace) -> int:
 
 def _leaderboard(args: argparse.Namespace) -> int:
     from zoo.bench import load_published, load_results, render_leaderboard
+    from zoo.bench.leaderboard import update_readme
     from zoo.bench.resume import write_atomically
 
-    text = render_leaderboard(load_results(args.results), load_published(args.published))
+    results = load_results(args.results)
+    text = render_leaderboard(results, load_published(args.published))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(args.out, text)
+    if args.readme is not None:
+        write_atomically(args.readme, update_readme(args.readme.read_text("utf-8"), results))
     return 0
 
 

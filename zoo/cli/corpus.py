@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_clips,
         default=1000,
         metavar="N|TRAIN,DEV,TEST",
-        help="pictures in all (split 6:1:1) or for each split; each has five spoken captions",
+        help="pictures or clips in all (split 6:1:1) or for each split",
     )
     make.add_argument("--workers", type=int, help="worker processes (default: one a core)")
-    show = actions.add_parser("show", help="write a picture of pictures with their captions")
+    show = actions.add_parser("show", help="write a picture of pictures with captions, or of talking faces")
     show.add_argument("folder", type=Path)
     show.add_argument("--split", default="train")
-    show.add_argument("--count", type=int, default=12, help="how many pictures")
+    show.add_argument("--count", type=int, default=12, help="how many pictures or clips")
     show.add_argument("--out", type=Path, help="png to write (default: contact_sheet.png)")
     actions.add_parser("list", help="what can be made")
 

@@ -7,12 +7,15 @@ validation part; papers take it from `trainval`, each by a list of its own.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.data.lrs_files import Clip, find_folder, list_clips, pick, read_id_list, utterances
 from zoo.data.utterances import Utterance, check_unique
 from zoo.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 NAME = "lrs3"
 FOLDERS = ("pretrain", "trainval", "test")
@@ -94,19 +97,21 @@ def _valid_ids(
 
 
 def _chosen_by_hash(trainval: Sequence[Clip]) -> list[str]:
-    """Whole videos, so that no speaker is in both parts, in the order of a hash of their id."""
-    by_video: dict[str, list[str]] = {}
-    for clip in trainval:
-        by_video.setdefault(clip.id.rpartition("/")[0], []).append(clip.id)
-    wanted = min(_VALID_CLIPS, max(1, round(_VALID_SHARE * len(trainval))))
+    """Whole videos, so that no speaker is in both parts, in the order of a hash of their id.
+
+    At least one video, and of a copy with a single video one clip, stays for training.
+    """
+    ids = [clip.id for clip in trainval]
+    groups: dict[str, list[str]] = {}
+    for name in ids:
+        groups.setdefault(name.rpartition("/")[0], []).append(name)
+    if len(groups) == 1:
+        logger.warning("trainval has a single video, so validation has its speaker as well")
+        groups = {name: [name] for name in ids}
+    wanted = min(_VALID_CLIPS, max(1, round(_VALID_SHARE * len(ids))))
     chosen: list[str] = []
-    for video in sorted(by_video, key=lambda name: hashlib.sha256(name.encode()).digest())[:-1]:
+    for key in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())[:-1]:
         if len(chosen) >= wanted:
             break
-        chosen += by_video[video]
-    if not chosen:
-        raise DataError(
-            f"trainval holds {len(by_video)} video: too few for a validation part; list its ids in "
-            f"{VALID_LISTS[0]}"
-        )
+        chosen += groups[key]
     return chosen

@@ -89,7 +89,7 @@ def parse_label(content: str) -> Label:
             continue
         if cells[0].upper() in ("WORD", "FRAME") and _is_header(cells):
             rows = tables.setdefault(cells[0].upper(), [])
-        elif rows is not None and len(cells) >= 3:
+        elif rows is not None and len(cells) >= 3 and not cells[0].endswith(":"):
             rows.append(cells)
         elif (match := _KEY.match(line)) is not None:
             fields.setdefault(match[1].lower(), match[2])

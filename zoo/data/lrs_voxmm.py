@@ -67,7 +67,9 @@ def read_lrs_voxmm(
     names = {**CONDITIONS, **(folders or {})}
     if condition not in names:
         raise DataError(f"LRS-VoxMM has no condition {condition!r}: {', '.join(names)}")
-    clean = find_folder(base, [f"{tree}/{names[CLEAN]}".lstrip("/") for tree in _TREES], "LRS-VoxMM")
+    clean = find_folder(
+        base, [f"{tree}/{names[CLEAN]}".lstrip("/") for tree in _TREES], "LRS-VoxMM"
+    )
     folder = find_folder(clean, [SPLITS[split]], "LRS-VoxMM")
     name = "dev" if SPLITS[split] == "train" else "test"
     found = utterances(base, list_clips(base, folder), NAME, name, incomplete=incomplete)

@@ -38,7 +38,10 @@ def cut_by_length(utterance: Utterance, seconds: float = AUTO_AVSR_SECONDS) -> l
 def cut_at_pauses(
     utterance: Utterance, seconds: float = AVHUBERT_SECONDS, pause_s: float = AVHUBERT_PAUSE_S
 ) -> list[Utterance]:
-    """AV-HuBERT's segments: clips of `seconds` or more are cut in the middle of every long pause."""
+    """AV-HuBERT's segments: clips of `seconds` or more are cut in the middle of every long pause.
+
+    A long clip without such a pause is one segment, and is named as one.
+    """
     words = _words(utterance)
     length = utterance.duration_s or (words[-1].end_s if words else 0.0)
     if length < seconds:
@@ -50,8 +53,6 @@ def cut_at_pauses(
             bounds.append((groups[-1][-1].end_s + word.start_s) / 2)
             groups.append([])
         groups[-1].append(word)
-    if len(groups) < 2:
-        return [utterance]
     parts = zip(groups, bounds, [*bounds[1:], None])
     return [_part(utterance, k, *part) for k, part in enumerate(parts)]
 

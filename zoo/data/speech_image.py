@@ -122,14 +122,15 @@ class SpeechImageDataModule(LightningDataModule):
         root: The dataset's folder.
         dataset: "flickr8k", "spokencoco", or "auto", which looks at the folder.
         image_size: Side of the pictures in pixels, for the default transform.
-        batch_size: Pairs a step and process.
+        batch_size: Pairs a training step, over all processes together, so that a recipe means the
+            same on any number of them.
         num_workers: Processes that decode.
         crop_seconds: Training recordings are cut to this (6.4 s in the paper); None leaves them.
         seed: Order of the pairs and places of the crops (for a given number of workers).
         transform: Picture to tensor; None is the trained model's own `image_transform()`, or CLIP's
             preprocessing at `image_size` where there is no model.
         coco_train: "train" or "train+restval", for SpokenCOCO.
-        eval_batch_size: Pairs a validation or test step; None is `batch_size`.
+        eval_batch_size: Pairs a validation or test step and process; None is `batch_size`.
         bucket: Train on batches of recordings of like length, which pads and so computes less.
     """
 
@@ -172,12 +173,12 @@ class SpeechImageDataModule(LightningDataModule):
     def train_dataloader(self) -> ReportingLoader:
         """Shuffled pairs, cropped; an incomplete last batch is dropped unless it is the only."""
         data = self._dataset("train", self.crop_samples)
+        size = self._per_process()
         drop_last = len(data) >= self.batch_size
         if not self.bucket:
-            return self._loader(data, batch_size=self.batch_size, shuffle=True, drop_last=drop_last)
+            return self._loader(data, batch_size=size, shuffle=True, drop_last=drop_last)
         order = RandomSampler(data, generator=self._generator)
-        sizes = data.file_sizes()
-        batches = LengthBatches(order, self.batch_size, drop_last, sizes, self.seed)
+        batches = LengthBatches(order, size, drop_last, data.file_sizes(), self.seed)
         return self._loader(data, batch_sampler=batches)
 
     def val_dataloader(self) -> ReportingLoader:
@@ -187,6 +188,16 @@ class SpeechImageDataModule(LightningDataModule):
     def test_dataloader(self) -> ReportingLoader:
         """The test pairs, whole and in order."""
         return self._loader(self._dataset("test", None), batch_size=self.eval_batch_size)
+
+    def _per_process(self) -> int:
+        processes = self.trainer.world_size if self.trainer is not None else 1
+        size, rest = divmod(self.batch_size, processes)
+        if rest or not size:
+            raise DataError(
+                f"a batch of {self.batch_size} pairs does not divide among {processes} processes; "
+                "choose another batch size or number of devices"
+            )
+        return size
 
     def _dataset(self, split: str, crop_samples: int | None) -> SpeechImageDataset:
         entries = self.entries(split)

@@ -13,10 +13,12 @@ from typing import Any
 MIN_SECONDS, MAX_SECONDS = 1.0, 30.0
 MIN_WORDS, MAX_WORDS = 2, 80
 _TRACK_SLACK_S = 0.01
-DROPPED_INTERJECTIONS = frozenset(
-    "erm uh-huh uh-uh hehe haha shh aww argh hahaha woo-hoo brr eww uh-oh waah hehehe oww pff skrr "
-    "nuh-uh mm-mm ooh-la-la".split()
-)
+# fmt: off
+DROPPED_INTERJECTIONS = frozenset({
+    "erm", "uh-huh", "uh-uh", "hehe", "haha", "shh", "aww", "argh", "hahaha", "woo-hoo", "brr",
+    "eww", "uh-oh", "waah", "hehehe", "oww", "pff", "skrr", "nuh-uh", "mm-mm", "ooh-la-la",
+})
+# fmt: on
 _INTERJECTION = re.compile(r"\{([^}]*)\}")
 _NUMBER = re.compile(r"\(([^()/]*)/([^()]*)\)")
 _REMOVED = re.compile(r"<[^>]*>|\(inaudible\)")

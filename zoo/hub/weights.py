@@ -141,16 +141,21 @@ def write_weights(tensors: Mapping[str, Tensor], folder: Path, max_shard_size: s
     """Write one safetensors file, or shards of at most `max_shard_size` with their index."""
     shards = _shards(tensors, parse_size(max_shard_size))
     if len(shards) == 1:
-        save_file(dict(tensors), folder / SINGLE, metadata={"format": "pt"})
+        _write(tensors, folder / SINGLE)
         return
     weight_map = {}
     for number, names in enumerate(shards, 1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        save_file({name: tensors[name] for name in names}, folder / file, {"format": "pt"})
+        _write({name: tensors[name] for name in names}, folder / file)
         weight_map.update(dict.fromkeys(names, file))
     total = sum(_bytes(tensor) for tensor in tensors.values())
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
+    save_file(dict(tensors), path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors makes it private, the files beside it are not
 
 
 def _shards(tensors: Mapping[str, Tensor], limit: int) -> list[list[str]]:

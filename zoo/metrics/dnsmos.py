@@ -19,7 +19,8 @@ from zoo.metrics.values import MeanMetric, Quantity
 from zoo.tasks import SpeechLike
 
 _RATE = 16_000
-_WINDOW = int(9.01 * _RATE)
+_SECONDS = 9.01
+_WINDOW = int(_SECONDS * _RATE)
 _MODELS = {"p835": "sig_bak_ovr.onnx", "p808": "model_v8.onnx"}
 # the published mapping of raw outputs to scores, highest power first
 _MAPPINGS = {
@@ -109,9 +110,11 @@ def cut_windows(signal: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Windows of 9.01 s, one a second; a shorter recording is doubled until it is long enough."""
     while len(signal) < _WINDOW:
         signal = np.concatenate([signal, signal])
-    count = int(len(signal) // _RATE - 9.01) + 1
-    starts = [i * _RATE for i in range(max(1, count)) if i * _RATE + _WINDOW <= len(signal)]
-    return [signal[start : start + _WINDOW] for start in starts]
+    count = int(len(signal) // _RATE - _SECONDS) + 1
+    # parity: the official end of a window is rounded down, and a window that loses a sample by
+    # that is left out
+    cuts = [(i * _RATE, int((i + _SECONDS) * _RATE)) for i in range(count)]
+    return [signal[a:b] for a, b in cuts if b - a == _WINDOW and b <= len(signal)]
 
 
 def p808_features(signal: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ class LSE(MeanMetric):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "SyncNet confidence and distance of lips and sound"
     needs: ClassVar[tuple[str, ...]] = ("video",)
-    unit: ClassVar[str] = ""
+    unit: ClassVar[str] = "L2"
     higher_is_better: ClassVar[bool | None] = True
 
     def __init__(
@@ -68,8 +68,8 @@ class LSE(MeanMetric):
         tag = Path(self.source).name
         options = {"judge": tag, "variant": self.variant, "jpeg": "yes" if self.jpeg else None}
         return (
-            Quantity("lse_c", "LSE-C", "", True, options),
-            Quantity("lse_d", "LSE-D", "", False, options),
+            Quantity("lse_c", "LSE-C", self.unit, True, options),
+            Quantity("lse_d", "LSE-D", self.unit, False, options),
             Quantity("av_offset", "AV offset", "frames", None, options),
             Quantity("av_offset_abs", "|AV offset|", "frames", False, options),
         )

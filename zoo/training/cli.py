@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 import lightning
+from jsonargparse import set_parsing_settings
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Timer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from zoo.hub.config import ZooConfig
 from zoo.hub.module import ZooModule
 from zoo.training.recipe import Recipe, Stage
+
+# a configuration is one dataclass tree, not a class to choose: every field gets a flag of its own,
+# with the docstring under it as help
+set_parsing_settings(subclasses_disabled=[ZooConfig], docstring_parse_attribute_docstrings=True)
 
 
 class StageCLI(LightningCLI):
@@ -52,7 +57,7 @@ class StageCLI(LightningCLI):
             args=arguments,
             seed_everything_default=seed,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults=self._trainer_defaults(config),
+            trainer_defaults=self._trainer_defaults(),
             auto_configure_optimizers=False,
         )
 
@@ -60,7 +65,7 @@ class StageCLI(LightningCLI):
         """Preset values as defaults; config values that the datamodule needs are linked to it."""
         parser.set_defaults(
             {
-                "model.config": self.default_config,
+                **_leaves(self.default_config, "model.config"),
                 "model.stage": self.stage.name,
                 "data.root": str(self.data_root),
             }
@@ -71,20 +76,23 @@ class StageCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the words given; LightningCLI itself warns when sys.argv has words as well."""
         self.config = parser.parse_args(args)
+        for flag, path in self._from_config().items():
+            if self.config.trainer[flag] in (None, -1):  # not given: the recipe's
+                self.config.trainer[flag] = self.config.model.config[path]
 
-    def _trainer_defaults(self, config: ZooConfig) -> dict[str, Any]:
-        defaults: dict[str, Any] = {
+    def _from_config(self) -> dict[str, str]:
+        """Flag of the Trainer -> field of the config that it follows unless it is given."""
+        paths = {"max_steps": self.stage.max_steps, "gradient_clip_val": self.stage.gradient_clip}
+        return {flag: path for flag, path in paths.items() if path is not None}
+
+    def _trainer_defaults(self) -> dict[str, Any]:
+        return {
             "default_root_dir": str(self.folder),
             "callbacks": self._callbacks(),
             "logger": self._loggers(),
             "log_every_n_steps": 20,
             "num_sanity_val_steps": 0,
         }
-        if self.stage.max_steps is not None:
-            defaults["max_steps"] = _at(config, self.stage.max_steps)
-        if self.stage.gradient_clip is not None:
-            defaults["gradient_clip_val"] = _at(config, self.stage.gradient_clip)
-        return defaults
 
     def _callbacks(self) -> list[lightning.Callback]:
         keep_best = ModelCheckpoint(
@@ -95,7 +103,16 @@ class StageCLI(LightningCLI):
             save_last=True,
             enable_version_counter=False,
         )
-        return [keep_best, LearningRateMonitor(logging_interval="step"), Timer()]
+        # what `--ckpt_path last` resumes, written between validations as well
+        keep_last = ModelCheckpoint(
+            dirpath=self.folder / "checkpoints",
+            save_top_k=0,
+            save_last=True,
+            every_n_train_steps=200,
+            save_on_exception=True,
+            enable_version_counter=False,
+        )
+        return [keep_best, keep_last, LearningRateMonitor(logging_interval="step"), Timer()]
 
     def _loggers(self) -> list[dict[str, Any]]:
         # as class paths, so that the config.yaml that is saved with the logs can hold them
@@ -108,8 +125,16 @@ class StageCLI(LightningCLI):
         ]
 
 
-def _at(config: ZooConfig, path: str) -> Any:
-    value: Any = config
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
+def _leaves(config: ZooConfig, prefix: str) -> dict[str, Any]:
+    """Flag name -> value of every field; what may be None as a whole stays one flag."""
+    values: dict[str, Any] = {}
+    for name, hint in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if get_origin(hint) is ClassVar:
+            continue
+        if isinstance(hint, type) and issubclass(hint, ZooConfig):
+            values |= _leaves(value, f"{prefix}.{name}")
+        else:
+            values[f"{prefix}.{name}"] = value.to_dict() if isinstance(value, ZooConfig) else value
+    return values
+

@@ -135,6 +135,9 @@ def _run_stage(
     elif arguments.ckpt_path is None:
         cli.model.initialise_pretrained()
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=arguments.ckpt_path)
+    if not cli.trainer.interrupted:
+        # the run may have ended between two checkpoints; a longer one then goes on from here
+        cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
     export_best(
         cli.trainer,
         cli.model,

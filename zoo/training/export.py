@@ -120,6 +120,6 @@ def _hardware(trainer: Trainer) -> str:
 
 def _best_checkpoint(trainer: Trainer) -> Path | None:
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
             return Path(callback.best_model_path)
     return None

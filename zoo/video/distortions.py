@@ -71,7 +71,8 @@ def occlude(frames: Tensor, draw: Random, landmarks: Landmarks | None = None) ->
         # in a face track the mouth is about the middle, and a face as large as the mean face
         face = mean_face()
         face = (face - face[48:].mean(axis=0)) * min(height, width) / TRACK_SIZE
-        points = np.repeat((face + [width / 2, height / 2])[None], len(frames), axis=0)
+        face = face + np.array([width / 2, height / 2])
+        points = np.repeat(face[None], len(frames), axis=0)
     else:
         check_length(landmarks, frames)
         points = landmarks.interpolated().points
@@ -98,12 +99,14 @@ def gaussian_noise(frames: Tensor, variance: float, seed: int) -> Tensor:
     draw = np.random.default_rng(seed)
     noise = torch.from_numpy(draw.standard_normal(tuple(frames.shape), dtype=np.float32))
     noisy = (frames.float() / 255 + noise.to(frames.device) * variance**0.5).clamp(0, 1)
-    return (noisy * 255).to(torch.uint8)  # parity: cast, not rounded
+    pixels: Tensor = (noisy * 255).to(torch.uint8)  # parity: cast, not rounded
+    return pixels
 
 
 def blur(frames: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of 7 x 7 pixels on uint8 frames (..., H, W)."""
-    from torchvision.transforms.v2.functional import gaussian_blur
+    # parity: the second version of this function rounds a few pixels the other way
+    from torchvision.transforms.functional import gaussian_blur
 
     blurred: Tensor = gaussian_blur(frames, _KERNEL, [sigma, sigma])
     return blurred

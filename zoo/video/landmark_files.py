@@ -68,8 +68,9 @@ def _read_array(path: Path) -> Any:
 
 def _read_pickle(path: Path) -> Any:
     from zoo.hub.pickle_safe import read_pickle
+    from zoo.hub.plain import plain
 
-    return read_pickle(path).content
+    return plain(read_pickle(path).content)
 
 
 def _read_json(path: Path) -> Any:

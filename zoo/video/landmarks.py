@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -63,8 +64,7 @@ class Landmarks:
     @property
     def present(self) -> NDArray[np.bool_]:
         """(T,) whether a face was found."""
-        finite: NDArray[np.bool_] = np.isfinite(self.points).all(axis=(1, 2))
-        return finite
+        return np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -81,7 +81,7 @@ class Landmarks:
         filled = self.points.copy()
         filled[: known[0]] = filled[known[0]]
         filled[known[-1] :] = filled[known[-1]]
-        for start, stop in zip(known[:-1], known[1:]):
+        for start, stop in pairwise(known):
             step = filled[stop] - filled[start]
             for k in range(1, stop - start):
                 filled[start + k] = filled[start] + k / float(stop - start) * step

@@ -176,14 +176,20 @@ def fixed_crop(frames: Tensor) -> Tensor:
     Returns:
         (T, 3, 96, 96) uint8: the middle square of half the shorter side, scaled.
     """
-    logger.warning(
-        "fixed crop: no face was looked for; it fits LRS-style face tracks only, and models were "
-        "trained on aligned mouths, so give landmarks for results that count"
-    )
+    warn_unchecked()
     height, width = frames.shape[-2:]
     side = max(1, round(min(height, width) * LRS_SHARE))
     top, left = (height - side) // 2, (width - side) // 2
     return resize(frames[..., top : top + side, left : left + side])
+
+
+@cache
+def warn_unchecked() -> None:
+    """Say once that the fixed crop checks nothing."""
+    logger.warning(
+        "fixed crop: no face was looked for; it fits LRS-style face tracks only, and models were "
+        "trained on aligned mouths, so give landmarks for results that count"
+    )
 
 
 def resize(frames: Tensor) -> Tensor:
@@ -250,7 +256,7 @@ def _corner(face: Points, preset: MouthPreset) -> tuple[int, int]:
     if preset.smoothing == "forward":
         # parity: AV-HuBERT first moves the crop inside, so that its check never refuses a clip
         y, x = (min(max(c, _HALF), FACE_SIZE - _HALF) for c in (y, x))
-        return int(round(y) - _HALF), int(round(x) - _HALF)
+        return round(float(y)) - _HALF, round(float(x)) - _HALF
     for name, centre in (("height", y), ("width", x)):
         if abs(centre - FACE_SIZE / 2) > _HALF + _MAX_OVERHANG:
             raise MediaError(
@@ -258,7 +264,7 @@ def _corner(face: Points, preset: MouthPreset) -> tuple[int, int]:
                 f"of the aligned face in {name}, more than {_HALF + _MAX_OVERHANG}; the pipeline "
                 "drops such clips, check that the landmarks belong to this clip"
             )
-    return int(round(y - _HALF)), int(round(x - _HALF))
+    return round(float(y) - _HALF), round(float(x) - _HALF)
 
 
 def _channels_last(frames: Tensor) -> NDArray[np.uint8]:

@@ -25,7 +25,8 @@ def to_grey(frames: Tensor) -> Tensor:
     if frames.shape[-3] != 3 or frames.dtype != torch.uint8:
         raise MediaError(f"frames: expected (T, 3, H, W) uint8, got {tuple(frames.shape)}")
     wide = frames.to(torch.int32)
-    luma = sum(weight * wide[..., c, :, :] for c, weight in enumerate(_GREY))
+    red, green, blue = (weight * wide[..., c, :, :] for c, weight in enumerate(_GREY))
+    luma = red + green + blue
     return ((luma + (1 << (_SHIFT - 1))) >> _SHIFT).to(torch.uint8)
 
 

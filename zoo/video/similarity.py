@@ -41,7 +41,8 @@ def fit(source: Points, target: Points) -> Matrix:
     signs = np.array([1.0, -1.0 if np.linalg.det(covariance) < 0 else 1.0])
     left, strengths, right = np.linalg.svd(covariance)
     turn = left @ np.diag(signs) @ right
-    scale = 1.0 / centred.var(axis=0).sum() * (strengths @ signs)
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where all points are one
+        scale = 1.0 / centred.var(axis=0).sum() * (strengths @ signs)
     shift = target_mean - scale * (turn @ source_mean)
     return np.concatenate([turn * scale, shift[:, None]], axis=1)
 
@@ -108,4 +109,5 @@ def _squared_errors(
     with np.errstate(invalid="ignore"):
         u = turn[0, 0] * source[:, 0] + turn[0, 1] * source[:, 1] + turn[0, 2] - target[:, 0]
         v = turn[1, 0] * source[:, 0] + turn[1, 1] * source[:, 1] + turn[1, 2] - target[:, 1]
-        return u * u + v * v
+        errors: NDArray[np.float32] = u * u + v * v
+    return errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -49,13 +50,21 @@ class VideoWriter:
     The file appears when the `with` block ends well; an interrupted one leaves nothing behind.
     """
 
-    def __init__(self, path: str | Path, fps: float, *, sample_rate: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        *,
+        sample_rate: int | None = None,
+        encoding: Mapping[str, str] = _ENCODING,
+    ) -> None:
         """Prepare to write.
 
         Args:
             path: the file, ending in `.mp4`; its folder is made.
             fps: frames a second.
             sample_rate: rate of the sound in Hz, None for a silent film.
+            encoding: options of the picture encoder (x264), e.g. `crf`, `preset`, `threads`.
         """
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
@@ -66,6 +75,7 @@ class VideoWriter:
             check_rate(sample_rate, str(path))
         self._fps = Fraction(fps).limit_denominator(100_000)
         self._sample_rate = sample_rate
+        self._encoding = dict(encoding)
         self._frames = 0
         self._samples = 0
 
@@ -75,7 +85,7 @@ class VideoWriter:
         # the index goes in front, so that a page can play the file while it loads
         container = av.open(str(part), "w", options={"movflags": "+faststart"})
         self._container = self._exits.enter_context(container)
-        self._video = container.add_stream("libx264", rate=self._fps, options=_ENCODING)
+        self._video = container.add_stream("libx264", rate=self._fps, options=self._encoding)
         self._video.pix_fmt = "yuv420p"
         if self._sample_rate is not None:
             self._open_sound(self._sample_rate)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from zoo.data.corpora import tiny_coco, tiny_flickr8k
+from zoo.data.corpora import tiny_coco, tiny_flickr8k, tiny_lrs3, tiny_lrs_voxmm, tiny_mtedx
 from zoo.data.corpora.build import Corpus, build, split_sizes
 from zoo.errors import DataError
 
@@ -24,6 +24,27 @@ CORPORA: Final[dict[str, Corpus]] = {
         tiny_coco.plan,
         tiny_coco.work,
         tiny_coco.finish,
+    ),
+    "tiny-lrs3": Corpus(
+        "talking faces that say short English sentences, laid out as LRS3-TED",
+        "clips",
+        tiny_lrs3.plan,
+        tiny_lrs3.work,
+        tiny_lrs3.finish,
+    ),
+    "tiny-lrs-voxmm": Corpus(
+        "the same under worse conditions, with distorted sound, laid out as LRS-VoxMM",
+        "clips",
+        tiny_lrs_voxmm.plan,
+        tiny_lrs_voxmm.work,
+        tiny_lrs_voxmm.finish,
+    ),
+    "tiny-mtedx": Corpus(
+        "talking faces in en, es, fr, it and pt with translations, laid out as mTEDx, with video",
+        "clips",
+        tiny_mtedx.plan,
+        tiny_mtedx.work,
+        tiny_mtedx.finish,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""A sheet of pictures with their captions, to look at what a corpus holds."""
+"""A sheet of pictures with their captions, or of talking faces, to look at what a corpus holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from zoo.data.coco import looks_like_spoken_coco, read_coco_karpathy
+from zoo.data.corpora.face_sheet import face_sheet, holds_faces
 from zoo.data.flickr8k import read_flickr8k
 from zoo.data.manifest import ImageEntry
 from zoo.errors import DataError
@@ -27,20 +28,23 @@ def show(
     """Write a contact sheet of the first pictures of a split; works on real datasets too.
 
     Args:
-        folder: A Flickr8k or SpokenCOCO folder, generated or real.
+        folder: Flickr8k, SpokenCOCO, LRS3, LRS-VoxMM (or mTEDx with video), generated or real.
         out: The png to write; None is `contact_sheet.png` in the current folder.
         split: Which split to show.
-        count: How many pictures.
+        count: How many pictures, or clips.
 
     Raises:
-        DataError: The folder is neither, or `count` is below one.
+        DataError: The folder is none of them, or `count` is below one.
     """
     root = Path(folder)
     if count < 1:
         raise DataError(f"a contact sheet needs at least one picture, not {count}")
+    target = Path(out or "contact_sheet.png")
+    if holds_faces(root):
+        face_sheet(root, split, count).save(target)
+        return target
     coco = looks_like_spoken_coco(root)
     entries = read_coco_karpathy(root, split) if coco else read_flickr8k(root, split)
-    target = Path(out or "contact_sheet.png")
     _sheet(root, entries[:count]).save(target)
     return target
 

@@ -18,7 +18,7 @@ Layer = NDArray[np.float32]
 FINE: Final = 2  # drawn this much larger, then reduced
 LIDS: Final = 4  # drawn positions of the lids, from open to shut
 EYE_ROWS: Final = slice(64, 122)  # of the canvas, where blinking changes anything
-_X, _Y = np.meshgrid(np.arange(CANVAS, dtype=np.float64), np.arange(CANVAS, dtype=np.float64))
+_AXIS: Final[Array] = np.arange(CANVAS, dtype=np.float64)
 
 
 def draw_head(who: Identity, brow_lift: float, brow_turn: float) -> Layer:
@@ -96,7 +96,10 @@ def outline(face: Array) -> Array:
     angles = np.linspace(0, np.pi, 9)[1:-1]
     middle = 0.5 * (face[16] + face[0])
     forehead = np.stack(
-        [middle[0] + cheek * 1.01 * np.cos(angles), middle[1] - (middle[1] - crown) * np.sin(angles)],
+        [
+            middle[0] + cheek * 1.01 * np.cos(angles),
+            middle[1] - (middle[1] - crown) * np.sin(angles),
+        ],
         axis=1,
     )
     return smooth(np.concatenate([face[:17], forehead]))
@@ -110,7 +113,9 @@ def smooth(points: Array, count: int = 120) -> Array:
     return curve
 
 
-def _shape(draw: ImageDraw.ImageDraw, points: Array | Sequence[tuple[float, float]], color: Color) -> None:
+def _shape(
+    draw: ImageDraw.ImageDraw, points: Array | Sequence[tuple[float, float]], color: Color
+) -> None:
     draw.polygon([(FINE * float(x), FINE * float(y)) for x, y in points], fill=(*color, 255))
 
 
@@ -126,6 +131,9 @@ def _back_hair(draw: ImageDraw.ImageDraw, who: Identity, face: Array) -> None:
         _shape(draw, _block(middle, half + 12, crown + 50, face[8, 1] - 18), dark)
     if who.style == "long":
         _shape(draw, _block(middle, half + 13, crown + 50, CANVAS + 10), dark)
+    if who.style in ("bob", "long"):  # the neck hides the hair behind it
+        neck = [(middle - 30, 150), (middle + 30, 150), (middle + 31, 221), (middle - 31, 221)]
+        _shape(draw, neck, shade(who.skin, 0.74))
     if who.style == "curly":
         for k in range(15):
             angle = np.pi * (1 + (k - 1) / 12)
@@ -134,7 +142,14 @@ def _back_hair(draw: ImageDraw.ImageDraw, who: Identity, face: Array) -> None:
 
 
 def _block(middle: float, half: float, top: float, bottom: float) -> Array:
-    corners = [(-1, top), (1, top), (1.02, 0.5 * (top + bottom)), (0.95, bottom), (-0.95, bottom), (-1.02, 0.5 * (top + bottom))]
+    corners = [
+        (-1, top),
+        (1, top),
+        (1.02, 0.5 * (top + bottom)),
+        (0.95, bottom),
+        (-0.95, bottom),
+        (-1.02, 0.5 * (top + bottom)),
+    ]
     return smooth(np.array([(middle + s * half, y) for s, y in corners]))
 
 
@@ -195,9 +210,15 @@ def _eye(
         centre = 0.5 * float(wide[6] + lower[6]) - 0.4
         for radius, color in ((5.0, shade(who.iris, 0.7)), (4.3, who.iris), (2.1, (16, 14, 16))):
             disc = np.array(arc(middle + gaze, centre, radius, radius))
-            disc[:, 1] = np.clip(disc[:, 1], np.interp(disc[:, 0], x, upper), np.interp(disc[:, 0], x, lower))
+            disc[:, 1] = np.clip(
+                disc[:, 1], np.interp(disc[:, 0], x, upper), np.interp(disc[:, 0], x, lower)
+            )
             _shape(draw, disc, color)
-        _shape(draw, arc(middle + gaze + 1.5, max(centre - 1.8, float(upper[6]) + 1), 0.9, 0.9), (250, 250, 250))
+        _shape(
+            draw,
+            arc(middle + gaze + 1.5, max(centre - 1.8, float(upper[6]) + 1), 0.9, 0.9),
+            (250, 250, 250),
+        )
     _line(draw, list(zip(x, upper)), shade(who.hair, 0.45), 1.5)
     _line(draw, list(zip(x, lower)), shade(who.skin, 0.68), 0.7)
 
@@ -215,7 +236,9 @@ def _glasses(draw: ImageDraw.ImageDraw, who: Identity) -> None:
     _line(draw, [(right + 19, y), (face[16, 0] + 2, y - 2)], frame, 1.6)
 
 
-def _line(draw: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], color: Color, width: float) -> None:
+def _line(
+    draw: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], color: Color, width: float
+) -> None:
     pixels = [(FINE * float(x), FINE * float(y)) for x, y in points]
     draw.line(pixels, fill=(*color, 255), width=max(1, round(FINE * width)), joint="curve")
 
@@ -249,8 +272,9 @@ def _modelled(skin: Layer, who: Identity, face: Array) -> Layer:
     ]
     light = np.ones((CANVAS, CANVAS))
     for x, y, sx, sy, strength in spots:
-        light += strength * np.exp(-0.5 * (((_X - x) / sx) ** 2 + ((_Y - y) / sy) ** 2))
-    round_off = ((_X - mx) / (half * 1.12)) ** 2 + ((_Y - bridge[1] - 18) / 100) ** 2
+        light += strength * _spot(x, y, sx, sy)
+    across, down = (_AXIS - mx) / (half * 1.12), (_AXIS - bridge[1] - 18) / 100
+    round_off = across[None] ** 2 + down[:, None] ** 2
     light -= 0.26 * np.clip(round_off, 0, 1.2) ** 2
     color = skin[..., :3] * light[..., None]
     color = _rosy(color, left, right)
@@ -258,9 +282,15 @@ def _modelled(skin: Layer, who: Identity, face: Array) -> Layer:
     return np.concatenate([np.clip(color, 0, 255), skin[..., 3:]], axis=-1).astype(np.float32)
 
 
+def _spot(x: float, y: float, width: float, height: float) -> Array:
+    """A bell over the canvas, one in its middle."""
+    column = np.exp(-0.5 * ((_AXIS - y) / height) ** 2)
+    return np.outer(column, np.exp(-0.5 * ((_AXIS - x) / width) ** 2))
+
+
 def _rosy(color: Array, left: Array, right: Array) -> Array:
     for x, y in ((left[0] - 4, left[1] + 32), (right[0] + 4, right[1] + 32)):
-        cheek = np.exp(-0.5 * (((_X - x) / 12) ** 2 + ((_Y - y) / 10) ** 2))[..., None]
+        cheek = _spot(x, y, 12, 10)[..., None]
         color = color * (1 - cheek * np.array([0.0, 0.09, 0.07]))
     return color
 
@@ -277,7 +307,14 @@ def _bearded(color: Array, who: Identity, face: Array) -> Array:
         draw.polygon([(float(x), float(y)) for x, y in [*jaw, *inner]], fill=255)
     if who.beard == 2 or who.moustache:
         half, top = 0.56 * who.mouth_width, my - who.lip_heights[0]
-        points = [(mx - half, my + 1), (mx - half * 0.6, top - 5), (mx, top - 8), (mx + half * 0.6, top - 5), (mx + half, my + 1), (mx, top - 1.5)]
+        points = [
+            (mx - half, my + 1),
+            (mx - half * 0.6, top - 5),
+            (mx, top - 8),
+            (mx + half * 0.6, top - 5),
+            (mx + half, my + 1),
+            (mx, top - 1.5),
+        ]
         draw.polygon(points, fill=255)
     depth = 0.3 if who.beard == 1 else 0.82
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(2.2)), dtype=np.float64)[..., None] / 255

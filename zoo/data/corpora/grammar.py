@@ -23,7 +23,7 @@ from zoo.data.corpora.lexicon import (
 )
 
 HELD_OUT_SHARE = 0.25
-MAX_CHARACTERS = 30  # about two and a half seconds at the speakers' pace
+MAX_CHARACTERS = 28  # about two and a half seconds at the speakers' pace
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ CANVAS: Final = 256  # side of the frame a face is drawn in; the picture is its 
 MOUTH_CENTRE: Final = (128.0, 156.0)
 HAIR_STYLES: Final = ("short", "parted", "bob", "long", "bun", "curly", "bald")
 SKINS: Final[tuple[Color, ...]] = (
-    (244, 212, 190),
-    (232, 190, 160),
+    (234, 200, 178),
+    (224, 184, 156),
     (214, 168, 134),
     (190, 140, 104),
     (150, 104, 74),
@@ -130,7 +130,9 @@ def _mirrored(face: Array) -> Array:
 
 
 def _varied(color: Color, rng: np.random.Generator, amount: float) -> Color:
-    red, green, blue = (int(np.clip(c + rng.normal(0, amount), 0, 255)) for c in color)
+    """The colour a little lighter or darker, hardly another hue."""
+    light = 1 + 0.01 * amount * rng.normal()
+    red, green, blue = (int(np.clip(c * light + rng.normal(0, 1.5), 0, 255)) for c in color)
     return red, green, blue
 
 

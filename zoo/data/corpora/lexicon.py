@@ -11,7 +11,20 @@ from typing import Final
 LANGUAGES: Final = ("en", "es", "fr", "it", "pt")
 
 # said alike in all five languages
-NAMES: Final = tuple("Tina Dina Nina Mara Bara Pino Mino Vito Eva Omar Hugo Leo".split())
+NAMES: Final = (
+    "Tina",
+    "Dina",
+    "Nina",
+    "Mara",
+    "Bara",
+    "Pino",
+    "Mino",
+    "Vito",
+    "Eva",
+    "Omar",
+    "Hugo",
+    "Leo",
+)
 
 _VERBS: Final = """
 buys   | compra   | achète  | compra   | compra
@@ -119,11 +132,11 @@ _INDEFINITE: Final = {
 }
 # words that carry no meaning of their own; "an" and "uno" never occur
 FUNCTION_WORDS: Final = {
-    "en": frozenset("a the at".split()),
-    "es": frozenset("un una el la a las".split()),
-    "fr": frozenset("un une le la à".split()),
-    "it": frozenset("un una il la alle".split()),
-    "pt": frozenset("um uma o a às de".split()),
+    "en": frozenset(["a", "the", "at"]),
+    "es": frozenset(["un", "una", "el", "la", "a", "las"]),
+    "fr": frozenset(["un", "une", "le", "la", "à"]),
+    "it": frozenset(["un", "una", "il", "la", "alle"]),
+    "pt": frozenset(["um", "uma", "o", "a", "às", "de"]),
 }
 
 

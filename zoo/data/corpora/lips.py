@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 PATCH: Final = (84, 118, 172, 202)  # left, top, right, bottom on the canvas
 _FINE: Final = 3  # drawn this much larger, then reduced
 JAW_DROP: Final = 15.0  # pixels the chin falls when the jaw is wide open
-_GAP: Final = 21.0  # pixels between the lips when the mouth is wide open
+_GAP: Final = 23.0  # pixels between the lips when the mouth is wide open
 _S: Final[Array] = np.linspace(-1, 1, 25)  # along the lips, corner to corner
 _TEETH: Final[Color] = (232, 226, 214)
 _CAVITY: Final[Color] = (62, 22, 26)
@@ -95,8 +95,8 @@ def contours(who: Identity, shape: MouthShape) -> Contours:
     )
 
 
-def draw_mouth(who: Identity, shape: MouthShape, edge: Contours) -> NDArray[np.uint8]:
-    """The mouth on the patch `PATCH`: (84, 88, 4) RGBA, transparent around it."""
+def draw_mouth(who: Identity, shape: MouthShape, edge: Contours) -> Image.Image:
+    """The mouth on the patch `PATCH`, RGBA, transparent around it."""
     width, height = PATCH[2] - PATCH[0], PATCH[3] - PATCH[1]
     skin_like = (*shade(who.lips, 0.96), 0)  # so that the reduced edge has no dark fringe
     image = Image.new("RGBA", (width * _FINE, height * _FINE), skin_like)
@@ -104,18 +104,23 @@ def draw_mouth(who: Identity, shape: MouthShape, edge: Contours) -> NDArray[np.u
     if edge.opening > 0.4:
         _inside(draw, shape, edge)
     _lips(draw, who, edge)
-    return np.asarray(image.reduce(_FINE))
+    return image.reduce(_FINE)
 
 
 def _inside(draw: ImageDraw.ImageDraw, shape: MouthShape, edge: Contours) -> None:
     x, top, bottom = edge.inner_x, edge.inner_top, edge.inner_bottom
     _fill(draw, x, top - 1, bottom + 1, _CAVITY)
     tongue_height = 3.0 + 6.0 * shape.tongue
-    _fill(draw, 0.8 * x + 0.2 * MOUTH_CENTRE[0], np.maximum(top, bottom - tongue_height * (1 - _S**2)), bottom, _TONGUE)
+    back = np.maximum(top, bottom - tongue_height * (1 - _S**2))
+    _fill(draw, _towards_middle(x, 0.8), back, bottom, _TONGUE)
     lower = np.maximum(top, bottom - 2.2 * (1 - _S**2))
-    _fill(draw, 0.72 * x + 0.28 * MOUTH_CENTRE[0], lower, bottom, shade(_TEETH, 0.82))
+    _fill(draw, _towards_middle(x, 0.72), lower, bottom, shade(_TEETH, 0.82))
     reach = 4.6 * (1 - 0.7 * np.abs(_S) ** 3) * (1 - 0.45 * shape.round)
     _fill(draw, x, top - 1, np.minimum(bottom, top + reach), _TEETH)
+
+
+def _towards_middle(x: Array, share: float) -> Array:
+    return share * x + (1 - share) * MOUTH_CENTRE[0]
 
 
 def _lips(draw: ImageDraw.ImageDraw, who: Identity, edge: Contours) -> None:
@@ -128,7 +133,8 @@ def _lips(draw: ImageDraw.ImageDraw, who: Identity, edge: Contours) -> None:
     points = _points(edge.x[middle], light_top[middle], light_bottom[middle])
     draw.polygon(points, fill=(*shade(who.lips, 1.14), 255))
     if edge.opening < 1.2:
-        line = [_fine(x, y) for x, y in zip(edge.x, 0.5 * (edge.inner_top + edge.inner_bottom))]
+        seam = 0.5 * (edge.inner_top + edge.inner_bottom)
+        line = _flat(edge.x - PATCH[0], seam - PATCH[1])
         draw.line(line, fill=(*shade(who.lips, 0.5), 255), width=_FINE)
 
 
@@ -136,10 +142,13 @@ def _fill(draw: ImageDraw.ImageDraw, x: Array, top: Array, bottom: Array, color:
     draw.polygon(_points(x, top, bottom), fill=(*color, 255))
 
 
-def _points(x: Array, top: Array, bottom: Array) -> list[tuple[float, float]]:
-    pairs = [*zip(x, top), *zip(x[::-1], bottom[::-1])]
-    return [_fine(u, v) for u, v in pairs]
+def _points(x: Array, top: Array, bottom: Array) -> list[float]:
+    across = np.concatenate([x, x[::-1]]) - PATCH[0]
+    down = np.concatenate([top, bottom[::-1]]) - PATCH[1]
+    return _flat(across, down)
 
 
-def _fine(x: float, y: float) -> tuple[float, float]:
-    return (x - PATCH[0]) * _FINE, (y - PATCH[1]) * _FINE
+def _flat(across: Array, down: Array) -> list[float]:
+    """Pillow's x, y, x, y ... in pixels of the fine patch."""
+    pairs: list[float] = (_FINE * np.stack([across, down], axis=1)).ravel().tolist()
+    return pairs

@@ -40,7 +40,11 @@ class MouthTrack:
 
 
 def mouth_track(
-    phonemes: Sequence[Segment], lead_ms: float, frames: int, rng: np.random.Generator
+    phonemes: Sequence[Segment],
+    lead_ms: float,
+    frames: int,
+    rng: np.random.Generator,
+    manner: np.random.Generator,
 ) -> MouthTrack:
     """Move a mouth.
 
@@ -48,10 +52,11 @@ def mouth_track(
         phonemes: What is said, in the time of the speech.
         lead_ms: When in the clip the speech begins.
         frames: How many frames the clip has.
-        rng: Draws the speaker's manner: how much the lips smear, how widely they move.
+        rng: Draws what differs from clip to clip.
+        manner: Draws the speaker's way: how much the lips smear, how widely they move.
     """
     rows, starts, ends = _pulls(phonemes, lead_ms, 1e3 * frames / FPS, rng)
-    smear = rng.uniform(*_SMEAR_MS)
+    smear = manner.uniform(*_SMEAR_MS)
     step = 1e3 / (FPS * _STEPS)
     times = (np.arange(frames * _STEPS) + 0.5) * step
     targets = TARGETS[rows]
@@ -60,7 +65,7 @@ def mouth_track(
     pull = targets[:, -1:] * np.exp(-outside / reach)
     # many strong neighbours must not keep a long vowel from its shape
     values = (pull.T @ targets[:, :-1]) / pull.sum(axis=0)[:, None]
-    values = _smoothed(values, smear / 4 / step) * _manner(rng)
+    values = _smoothed(values, smear / 4 / step) * _manner(manner)
     exposed = values.reshape(frames, _STEPS, -1)[:, _STEPS // 4 : -_STEPS // 4].mean(axis=1)
     return MouthTrack(*exposed.T)
 

@@ -208,7 +208,6 @@ class SpeechCLIPConfig(ZooConfig):
         stage = TrainingConfig(
             batch_size=64,
             crop_seconds=4.0,
-            bucket=True,
             lr=1e-3,
             warmup_steps=200,
             total_steps=2000,
@@ -233,7 +232,8 @@ class SpeechCLIPConfig(ZooConfig):
             **{
                 "branch": "cascaded",
                 "cascaded.num_keywords": 4,
+                "training.bucket": True,
                 "training.warmup_steps": 100,
-                "training.total_steps": 800,
+                "training.total_steps": 600,
             }
         )

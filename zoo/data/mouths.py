@@ -1,0 +1,77 @@
+"""Where a dataset takes its mouth crops from: ready-made ones, landmarks, or the fixed LRS crop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from zoo.errors import MediaError
+from zoo.video import load_video
+from zoo.video.landmark_files import read_landmarks
+from zoo.video.mouth import CROP_SIZE, crop_mouth, fixed_crop, get_preset
+from zoo.video.mouth_input import to_grey
+
+logger = logging.getLogger(__name__)
+
+LANDMARK_ENDINGS = (".npy", ".npz", ".pkl", ".json")
+
+
+@dataclass(frozen=True)
+class Mouths:
+    """Finds or makes the mouth crops of a clip.
+
+    A clip that is 96 x 96 already is one. Otherwise `crops` is asked for a ready-made video, then
+    `landmarks` for points; with neither the fixed crop is taken, which looks for no face.
+    """
+
+    preset: str = "avhubert"
+    """The pipeline whose crops the model was trained on."""
+    landmarks: Path | None = None
+    """Folder with a file of landmarks for each clip, laid out like the clips."""
+    crops: Path | None = None
+    """Folder with a cropped video for each clip, laid out like the clips (`zoo prepare`)."""
+
+    def __post_init__(self) -> None:
+        get_preset(self.preset)
+        for folder in (self.landmarks, self.crops):
+            if folder is not None and not folder.is_dir():
+                raise MediaError(f"{folder}: no such folder; expected landmarks or mouth crops")
+
+    def grey(self, path: Path, video: str) -> Tensor:
+        """Grey crops (T, 96, 96) uint8 at 25 frames a second.
+
+        Args:
+            path: the clip.
+            video: its path in the dataset, by which crops and landmarks are found.
+
+        Raises:
+            MediaError: the clip, or its landmarks, cannot be used.
+        """
+        return to_grey(self.cut(path, video))
+
+    def cut(self, path: Path, video: str) -> Tensor:
+        """Crops (T, 3, 96, 96) uint8; arguments as above."""
+        if self.crops is not None:
+            return load_video(
+                _first([self.crops / video], f"{self.crops}: no crop of {video}")
+            ).frames
+        frames = load_video(path).frames
+        if tuple(frames.shape[-2:]) == (CROP_SIZE, CROP_SIZE):
+            return frames
+        if self.landmarks is None:
+            return fixed_crop(frames)
+        stem = self.landmarks / video
+        files = [stem.with_suffix(ending) for ending in LANDMARK_ENDINGS]
+        points = read_landmarks(_first(files, f"{self.landmarks}: no landmarks of {video}"))
+        return crop_mouth(frames, points, self.preset).frames
+
+
+def _first(candidates: Iterable[Path], lacking: str) -> Path:
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise MediaError(lacking)
