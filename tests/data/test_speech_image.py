@@ -16,15 +16,15 @@ from zoo.data.loading import LengthBatches
 from zoo.data.speech_image import (
     SpeechImageDataModule,
     SpeechImageDataset,
-    clip_transform,
     collate,
     detect_dataset,
 )
 from zoo.errors import DataError
+from zoo.nn.clip import image_transform
 
 
 def dataset(root: Path, split: str = "dev", **options: Any) -> SpeechImageDataset:
-    return SpeechImageDataset(read_flickr8k(root, split), root, clip_transform(32), **options)
+    return SpeechImageDataset(read_flickr8k(root, split), root, image_transform(32), **options)
 
 
 def test_item(flickr8k: Path) -> None:
@@ -168,12 +168,12 @@ def test_own_transform(flickr8k: Path) -> None:
     assert next(iter(module.val_dataloader()))["image"].tolist() == [[1.0], [1.0]]
 
 
-def test_clip_transform_is_clips() -> None:
+def test_default_transform_is_clips() -> None:
     open_clip = pytest.importorskip("open_clip")
     theirs = open_clip.image_transform(64, is_train=False)
     pixels = np.random.default_rng(0).integers(0, 256, (90, 131, 3), np.uint8)
     picture = Image.fromarray(pixels)
-    torch.testing.assert_close(clip_transform(64)(picture), theirs(picture))
+    torch.testing.assert_close(image_transform(64)(picture), theirs(picture))
 
 
 def test_dataset_is_recognised(flickr8k: Path, coco: Path, tmp_path: Path) -> None:

@@ -21,11 +21,10 @@ from zoo.data.flickr8k import TEXT_FILES, read_flickr8k
 from zoo.data.loading import LengthBatches, ReportingLoader
 from zoo.data.manifest import CaptionEntry, ImageEntry
 from zoo.errors import DataError, MediaError
+from zoo.nn.clip import image_transform
 from zoo.video import load_image
 
 SAMPLE_RATE = 16000
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 Transform = Callable[[Image.Image], Tensor]
 
 
@@ -210,7 +209,7 @@ class SpeechImageDataModule(LightningDataModule):
         if hasattr(model, "image_transform"):
             own: Transform = model.image_transform()
             return own
-        return clip_transform(self.image_size)
+        return image_transform(self.image_size)
 
     def _loader(self, data: SpeechImageDataset, **options: Any) -> ReportingLoader:
         return ReportingLoader(
@@ -221,22 +220,6 @@ class SpeechImageDataModule(LightningDataModule):
             generator=self._generator,
             **options,
         )
-
-
-def clip_transform(size: int) -> Transform:
-    """CLIP's preprocessing: shorter side to `size` (bicubic), centre crop, normalise."""
-    from torchvision.transforms import v2
-
-    transform: Transform = v2.Compose(
-        [
-            v2.Resize(size, interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(size),
-            v2.PILToTensor(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(CLIP_MEAN, CLIP_STD),
-        ]
-    )
-    return transform
 
 
 def detect_dataset(root: str | Path) -> str:

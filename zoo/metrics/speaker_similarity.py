@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from zoo.metrics.judges import lacking
 from zoo.metrics.values import MeanMetric, Quantity
 from zoo.tasks import SpeechLike
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GE2E_SOURCE = "ge2e.resemblyzer"
 XVECTOR_SOURCE = "microsoft/wavlm-base-plus-sv"

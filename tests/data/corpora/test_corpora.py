@@ -8,7 +8,7 @@ import soundfile
 from PIL import Image
 
 from zoo.data.coco import coco_number, read_coco_karpathy
-from zoo.data.corpora import CORPORA, make, split_sizes, spoken_scenes, tiny_flickr8k
+from zoo.data.corpora import make, split_sizes, spoken_scenes, tiny_flickr8k
 from zoo.data.corpora.build import ABOUT, TRUTH
 from zoo.data.corpora.captions import FUNCTION_WORDS, vocabulary
 from zoo.data.corpora.contact_sheet import show
@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", list(CORPORA))
+@pytest.mark.parametrize("name", ["tiny-flickr8k", "tiny-coco"])
 def test_same_seed_same_bytes_whatever_the_workers(name: str, tmp_path: Path) -> None:
     one = contents(make(name, tmp_path / "one", seed=7, clips=6, workers=1))
     two = contents(make(name, tmp_path / "two", seed=7, clips=6, workers=2))

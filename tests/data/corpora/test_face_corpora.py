@@ -10,7 +10,7 @@ from PIL import Image
 
 from zoo.audio import load_audio
 from zoo.data.corpora import make, tiny_lrs3, tiny_lrs_voxmm
-from zoo.data.corpora.build import TRUTH
+from zoo.data.corpora.build import ABOUT, TRUTH
 from zoo.data.corpora.contact_sheet import show
 from zoo.data.corpora.lexicon import LANGUAGES
 from zoo.data.corpora.lrs_text import lrs_text
@@ -50,10 +50,17 @@ def truths(folder: Path, split: str) -> dict[str, dict[str, object]]:
     return {row["id"]: row for row in rows}
 
 
-def test_same_seed_same_bytes_whatever_the_workers(lrs3: Path, tmp_path: Path) -> None:
-    again = make("tiny-lrs3", tmp_path / "again", seed=1, clips=SIZES, workers=2)
-    for path in sorted(p for p in lrs3.rglob("*") if p.is_file()):
-        assert path.read_bytes() == (again / path.relative_to(lrs3)).read_bytes(), path
+@pytest.mark.parametrize("name", ["lrs3", "voxmm", "mtedx"])
+def test_same_seed_same_bytes_whatever_the_workers(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    first: Path = request.getfixturevalue(name)
+    about = json.loads((first / ABOUT).read_text())
+    again = make(about["name"], tmp_path / "again", seed=1, clips=about["sizes"], workers=2)
+    files = [sorted(p for p in folder.rglob("*") if p.is_file()) for folder in (first, again)]
+    assert [len(found) for found in files] == [len(files[0])] * 2
+    for path in files[0]:
+        assert path.read_bytes() == (again / path.relative_to(first)).read_bytes(), path
 
 
 def test_lrs3_reader_reads_it(lrs3: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,7 +78,8 @@ def light_field(look: Look) -> Layer:
     axis = np.linspace(-1, 1, PICTURE)
     slope = look.light[0] * axis[None, :] + look.light[1] * axis[:, None]
     field = (1 + slope)[..., None] * np.array(look.tint)
-    return field.astype(np.float32)
+    lit: Layer = field.astype(np.float32)
+    return lit
 
 
 def draw_occluder(kind: str, who: Identity) -> Image.Image:
@@ -180,7 +182,7 @@ def _color(values: Array) -> Color:
     return red, green, blue
 
 
-def _solid(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], color: Color) -> None:
+def _solid(draw: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], color: Color) -> None:
     draw.polygon([(_FINE * x, _FINE * y) for x, y in points], fill=color)
 
 

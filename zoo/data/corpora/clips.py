@@ -195,7 +195,7 @@ def render(clip: Clip, stem: Path) -> Rendered:
         for pictures in faces.frames(film):
             writer.write(pictures)
         writer.write_sound(torch.from_numpy(samples))
-    np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))
+    np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))  # type: ignore[arg-type]
     words = list(single_words(recording))
     return Rendered(samples, words, _truth(clip, recording, film, words))
 

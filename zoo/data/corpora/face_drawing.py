@@ -319,4 +319,5 @@ def _bearded(color: Array, who: Identity, face: Array) -> Array:
     depth = 0.3 if who.beard == 1 else 0.82
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(2.2)), dtype=np.float64)[..., None] / 255
     hairy = np.array(shade(who.hair, 0.9))
-    return color * (1 - depth * soft) + depth * soft * hairy
+    covered: Array = color * (1 - depth * soft) + depth * soft * hairy
+    return covered

@@ -90,7 +90,8 @@ def _shots(root: Path, split: str) -> Iterator[Shot]:
 
 
 def _from_lrs(root: Path, found: list[Utterance]) -> Iterator[Shot]:
-    return (Shot(root / one.video, f"{one.id}  {one.text_raw}") for one in found)
+    clips = ((one.video, one) for one in found)
+    return (Shot(root / video, f"{one.id}  {one.text_raw}") for video, one in clips if video)
 
 
 def _mtedx(root: Path) -> list[Path]:

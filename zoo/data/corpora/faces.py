@@ -79,7 +79,7 @@ class Film:
         """The mouth of every frame."""
         m, smile = self.mouth, MOODS[self.mood].smile
         rows = zip(m.jaw, m.open, m.width, m.round, m.tuck, m.tongue)
-        return [MouthShape(*(float(v) for v in row), smile) for row in rows]
+        return [MouthShape(*map(float, row), smile=smile) for row in rows]
 
     def contours(self) -> list[Contours]:
         """The edges of the lips in every frame, on the canvas."""

@@ -126,7 +126,8 @@ def _mirrored(face: Array) -> Array:
     order = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
     order += [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
     order += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
-    return face[order] * np.array([-1.0, 1.0])
+    flipped: Array = face[order] * np.array([-1.0, 1.0])
+    return flipped
 
 
 def _varied(color: Color, rng: np.random.Generator, amount: float) -> Color:

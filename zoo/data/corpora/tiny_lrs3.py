@@ -18,7 +18,7 @@ from zoo.data.corpora.lrs_text import lrs_text
 
 VALID_LIST: Final = "lrs3-valid.id"
 _PRETRAIN_SHARE: Final = 1 / 150  # of the training clips
-_SENTENCES: Final = 8  # a long clip: over sixteen seconds
+_SENTENCES: Final = 10  # a long clip: over sixteen seconds
 _DIGITS: Final = {"two": "2", "ten": "10"}
 _FIRST: Final = {"trainval": 50001, "pretrain": 1, "test": 1}
 
