@@ -137,4 +137,3 @@ def _leaves(config: ZooConfig, prefix: str) -> dict[str, Any]:
         else:
             values[f"{prefix}.{name}"] = value.to_dict() if isinstance(value, ZooConfig) else value
     return values
-

@@ -66,29 +66,34 @@ def is_finished(folder: Path) -> bool:
 def export_best(
     trainer: Trainer, model: ZooModule, folder: Path, *, stage: str, command: str, data: Path
 ) -> None:
-    """Write the best checkpoint's weights as a zoo folder `folder/model` (rank 0 only).
+    """Write the best weights of a run as a zoo folder `folder/model` (rank 0 only).
 
-    The weights are those of the monitored best step; where nothing was monitored (no validation
-    data), those of the last step. Command, steps and minutes go into config.json, and from there
-    into the model card.
+    The last step is validated too, since a run rarely ends with a validation; the better of it
+    and the best checkpoint is kept. Without validation data it is the last step. Command, steps
+    and minutes go into config.json, and from there into the model card.
     """
-    if trainer.interrupted or not trainer.is_global_zero:
+    if trainer.interrupted:
         return
-    best = _best_checkpoint(trainer)
+    minutes = _minutes(trainer)
+    best = _better_checkpoint(trainer, model)
+    if not trainer.is_global_zero:
+        return
     if best is not None:
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(state)
     record = {
         "command": command,
         "steps": trainer.global_step,
-        "minutes": _minutes(trainer),
+        "minutes": minutes,
         "hardware": _hardware(trainer),
-        "checkpoint": None if best is None else best.name,
+        "kept": "the last step" if best is None else best.stem,
     }
     model.provenance["training"] = {
         **model.provenance.get("training", {}),
         "data": describe_data(data),
-        f"stage {stage}": "`{command}`: {steps} steps, {minutes} min, {hardware}".format(**record),
+        f"stage {stage}": "`{command}`: {steps} steps, {minutes} min, {hardware}; kept {kept}".format(
+            **record
+        ),
     }
     model.save_pretrained(folder / "model", overwrite=True)
     (folder / FINISHED).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -118,8 +123,18 @@ def _hardware(trainer: Trainer) -> str:
     return f"{processes}{torch.get_num_threads()} threads of {platform.machine()} CPU"
 
 
-def _best_checkpoint(trainer: Trainer) -> Path | None:
+def _better_checkpoint(trainer: Trainer, model: ZooModule) -> Path | None:
+    """The best validated checkpoint, or None if the weights of the last step are better."""
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
-            return Path(callback.best_model_path)
+        if not (isinstance(callback, ModelCheckpoint) and callback.monitor):
+            continue
+        if not callback.best_model_path or callback.best_model_score is None:
+            return None
+        trainer.validate(model, datamodule=trainer.datamodule, verbose=False)  # type: ignore[attr-defined]
+        last = trainer.callback_metrics.get(callback.monitor)
+        best = callback.best_model_score.cpu()
+        wins = last is not None and (
+            last.cpu() > best if callback.mode == "max" else last.cpu() < best
+        )
+        return None if wins else Path(callback.best_model_path)
     return None
