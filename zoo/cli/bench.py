@@ -132,11 +132,12 @@ def _shipped(args: argparse.Namespace) -> int:
 
     jobs = shipped_jobs()
     corpora = make_corpora(jobs, args.corpora, pictures=args.pictures)
-    results = {job: run_job(job, corpora, args.runs) for job in jobs}
-    for job, result in results.items():
-        result.save(args.results / f"{job.name}.json")
+    results = []
+    for job in jobs:
+        results.append(run_job(job, corpora, args.runs))
+        results[-1].save(args.results / f"{job.name}.json")
     write_cards(jobs, args.results)
-    Console().print(table_of(results.values()))
+    Console().print(table_of(results))
     return 0
 
 

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures or clips in all (split 6:1:1) or for each split",
     )
     make.add_argument("--workers", type=int, help="worker processes (default: one a core)")
-    show = actions.add_parser("show", help="write a picture of pictures with captions, or of talking faces")
+    show = actions.add_parser(
+        "show", help="write a picture of pictures with captions, or of talking faces"
+    )
     show.add_argument("folder", type=Path)
     show.add_argument("--split", default="train")
     show.add_argument("--count", type=int, default=12, help="how many pictures or clips")

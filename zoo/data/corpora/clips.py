@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -192,12 +193,24 @@ def render(clip: Clip, stem: Path) -> Rendered:
     with VideoWriter(
         stem.with_name(f"{stem.name}.mp4"), FPS, sample_rate=SAMPLE_RATE, encoding=_ENCODING
     ) as writer:
-        for pictures in faces.frames(film):
-            writer.write(pictures)
+        with _one_thread():
+            for pictures in faces.frames(film):
+                writer.write(pictures)
         writer.write_sound(torch.from_numpy(samples))
     np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))  # type: ignore[arg-type]
     words = list(single_words(recording))
     return Rendered(samples, words, _truth(clip, recording, film, words))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work is shared out to processes; threads of torch in each would fight for the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def single_words(recording: Recording) -> Iterator[Segment]:

@@ -6,11 +6,10 @@ the whole is turned, lit, put before its background and seen through a noisy sen
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -37,13 +36,9 @@ Layer = NDArray[np.float32]
 _JAWS: Final = 9  # drawn positions of the jaw, blended for those between
 _JAW_MAX: Final = 1.2
 _JAW_TOP: Final = int(MOUTH_CENTRE[1]) - 4
-_CHUNK: Final = 25  # frames at a time: a long clip does not fill the memory
+_CHUNK: Final = 5  # frames at a time: they fit the processor's cache
 _NOISE_SIDE: Final = 320
-# between these lines of the picture the turn of the head is interpolated
-_COLUMNS: Final = (0, 44, 78, 98, 112, 126, 146, 180, 224)
-_ROWS: Final = (0, 48, 80, 104, 128, 156, 224)
-_MESH, _BILINEAR = Image.Transform.MESH, Image.Resampling.BILINEAR
-_Quad = tuple[tuple[int, int, int, int], list[float]]
+_COARSE: Final = 57  # points a side at which the turn of the head is worked out
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class Film:
         """The mouth of every frame."""
         m, smile = self.mouth, MOODS[self.mood].smile
         rows = zip(m.jaw, m.open, m.width, m.round, m.tuck, m.tongue)
-        return [MouthShape(*map(float, row), smile=smile) for row in rows]
+        return [MouthShape(*map(float, (*row, smile))) for row in rows]
 
     def contours(self) -> list[Contours]:
         """The edges of the lips in every frame, on the canvas."""
@@ -110,45 +105,67 @@ def landmarks(film: Film) -> Array:
 
 def frames(film: Film) -> Iterator[Tensor]:
     """The pictures in pieces of (t, 3, 224, 224) uint8."""
-    head = _Head.drawn(film)
-    backdrop = draw_backdrop(film.look, film.who)
-    light, thing = light_field(film.look), _Thing.of(film)
-    rng = np.random.default_rng([film.seed, 2])
-    noise = rng.normal(0, film.look.noise, (_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
-    meshes, shapes, edges = _meshes(film.head), film.shapes(), film.contours()
+    head, sensor, thing = _Head.drawn(film), _Sensor.of(film), _Thing.of(film)
+    backdrop = _tensor(np.asarray(draw_backdrop(film.look, film.who)))
+    shapes, edges = film.shapes(), film.contours()
     for start in range(0, len(film), _CHUNK):
-        piece = np.empty((min(_CHUNK, len(film) - start), PICTURE, PICTURE, 3), np.uint8)
-        for k, out in enumerate(piece, start):
-            face = head.posed(film.mouth.jaw[k], film.head.lids[k])
-            face.alpha_composite(draw_mouth(film.who, shapes[k], edges[k]), PATCH[:2])
-            seen = face.transform(backdrop.size, _MESH, meshes[k], _BILINEAR)
-            picture = backdrop.copy()
-            if not film.absent[0] <= k < film.absent[1]:
-                picture.paste(seen, mask=seen)
+        part = range(start, min(start + _CHUNK, len(film)))
+        canvas = np.empty((len(part), CANVAS, CANVAS, 4), np.uint8)
+        for k, frame in enumerate(part):
+            face = head.posed(film.mouth.jaw[frame], film.head.lids[frame])
+            face.alpha_composite(draw_mouth(film.who, shapes[frame], edges[frame]), PATCH[:2])
+            canvas[k] = np.asarray(face)
+            if film.absent[0] <= frame < film.absent[1]:
+                canvas[k] = 0
+        seen = _turned(film.head, slice(part.start, part.stop), canvas)
+        pictures = seen[:, :3] + (1 - seen[:, 3:] / 255) * backdrop
+        for picture, frame in zip(pictures, part):
             if thing is not None:
-                thing.hold(picture, k)
-            out[:] = _sensed(picture, film.look, light, noise, rng)
-        yield torch.from_numpy(piece).permute(0, 3, 1, 2)
+                thing.hold(picture, frame)
+        yield sensor.record(pictures)
 
 
-def _sensed(
-    picture: Image.Image, look: Look, light: Layer, noise: Layer, rng: np.random.Generator
-) -> Layer:
-    """What the camera makes of a picture: light, blur and noise, (224, 224, 3) from 0 to 255."""
-    if look.sharpness < 1:
-        side = round(PICTURE * look.sharpness)
-        picture = picture.resize((side, side), _BILINEAR).resize(picture.size, _BILINEAR)
-    y, x = rng.integers(0, _NOISE_SIDE - PICTURE, 2)
-    seen = np.asarray(picture) * light
-    seen += noise[y : y + PICTURE, x : x + PICTURE]
-    return np.clip(seen, 0, 255, out=seen)
+def _tensor(image: NDArray[Any]) -> Tensor:
+    """An array (H, W, C) as float (C, H, W)."""
+    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).contiguous()
+
+
+@dataclass(frozen=True)
+class _Sensor:
+    """What light and camera make of the pictures."""
+
+    light: Tensor
+    noise: Tensor
+    sharpness: float
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, film: Film) -> _Sensor:
+        rng = np.random.default_rng([film.seed, 2])
+        side = (3, _NOISE_SIDE, _NOISE_SIDE)
+        noise = film.look.noise * rng.standard_normal(side, dtype=np.float32)
+        light = _tensor(light_field(film.look))
+        return cls(light, torch.from_numpy(noise), film.look.sharpness, rng)
+
+    def record(self, pictures: Tensor) -> Tensor:
+        """Bytes (t, 3, 224, 224) of pictures (t, 3, 224, 224), which are written to."""
+        if self.sharpness < 1:
+            side = round(PICTURE * self.sharpness)
+            small = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+            pictures = F.interpolate(small, (PICTURE, PICTURE), mode="bilinear")
+        pictures *= self.light
+        for picture in pictures:  # another piece of one sheet of noise for each frame
+            y, x = (int(v) for v in self.rng.integers(0, _NOISE_SIDE - PICTURE, 2))
+            picture += self.noise[:, y : y + PICTURE, x : x + PICTURE]
+        return pictures.clamp_(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True)
 class _Thing:
     """Something held before the face."""
 
-    layer: Image.Image
+    color: Tensor
+    alpha: Tensor
     corners: NDArray[np.int64]
 
     @classmethod
@@ -156,11 +173,14 @@ class _Thing:
         corners = film.occlusion()
         if corners is None or film.occluder is None:
             return None
-        return cls(draw_occluder(film.occluder, film.who), corners)
+        layer = _tensor(np.asarray(draw_occluder(film.occluder, film.who)))
+        return cls(layer[:3], layer[3:] / 255, corners)
 
-    def hold(self, picture: Image.Image, frame: int) -> None:
+    def hold(self, picture: Tensor, frame: int) -> None:
         x, y = (int(v) for v in self.corners[frame])
-        picture.paste(self.layer, (x, y), self.layer)
+        height, width = max(0, min(self.color.shape[1], PICTURE - y)), self.color.shape[2]
+        below = picture[:, y : y + height, x : x + width]
+        below += self.alpha[:, :height] * (self.color[:, :height] - below)
 
 
 @dataclass(frozen=True)
@@ -175,6 +195,8 @@ class _Head:
     def drawn(cls, film: Film) -> _Head:
         mood = MOODS[film.mood]
         head = draw_head(film.who, mood.brow_lift, mood.brow_turn)
+        # colour where nothing is to be seen must not bleed into the edge of the turned head
+        head[..., :3] *= head[..., 3:] / 255
         eyes = [_image(layer) for layer in draw_eyes(film.who, head, film.gaze)]
         return cls(_image(head), eyes, [_image(layer) for layer in _jaw_stack(head)])
 
@@ -238,17 +260,13 @@ def _close(who: Identity, points: Array, openness: float) -> None:
         points[corner : corner + 6] = [(x[k], edge[k]) for k, edge in order]
 
 
-def _meshes(head: HeadTrack) -> list[list[_Quad]]:
-    """For every frame the boxes of the picture and the corners on the canvas they come from."""
-    corners = np.stack(np.meshgrid(_COLUMNS, _ROWS), axis=-1).reshape(-1, 2)
-    source = to_canvas(head, corners - 0.5) + 0.5  # Pillow counts from the corner of a pixel
-    grid = source.reshape(len(head), len(_ROWS), len(_COLUMNS), 2)
-    quads = np.concatenate(  # upper left, lower left, lower right, upper right
-        [grid[:, :-1, :-1], grid[:, 1:, :-1], grid[:, 1:, 1:], grid[:, :-1, 1:]], axis=-1
-    )
-    boxes = [
-        (left, top, right, bottom)
-        for top, bottom in itertools.pairwise(_ROWS)
-        for left, right in itertools.pairwise(_COLUMNS)
-    ]
-    return [list(zip(boxes, frame.reshape(-1, 8).tolist())) for frame in quads]
+def _turned(head: HeadTrack, part: slice, canvas: NDArray[np.uint8]) -> Tensor:
+    """The canvases (t, 256, 256, 4) as seen in the picture: (t, 4, 224, 224) float."""
+    axis = np.linspace(0, PICTURE - 1, _COARSE)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    source = to_canvas(head.part(part), points).reshape(-1, _COARSE, _COARSE, 2)
+    coarse = torch.from_numpy(source * (2 / (CANVAS - 1)) - 1).float().permute(0, 3, 1, 2)
+    size = (PICTURE, PICTURE)
+    grid = F.interpolate(coarse.contiguous(), size, mode="bilinear", align_corners=True)
+    images = torch.from_numpy(canvas).permute(0, 3, 1, 2).float()
+    return F.grid_sample(images, grid.permute(0, 2, 3, 1), align_corners=True)

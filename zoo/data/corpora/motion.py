@@ -74,6 +74,10 @@ class HeadTrack:
     def __len__(self) -> int:
         return len(self.x)
 
+    def part(self, frames: slice) -> HeadTrack:
+        """Some of the frames."""
+        return HeadTrack(**{name: track[frames] for name, track in vars(self).items()})
+
 
 def head_track(frames: int, rng: np.random.Generator, *, liveliness: float = 1.0) -> HeadTrack:
     """Draw the movement of a head; `liveliness` scales it all."""
