@@ -13,8 +13,9 @@ from zoo.cli import main
 
 @pytest.mark.slow
 def test_demo_runs_every_shipped_checkpoint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # no name is broken over two lines
     jobs = shipped_jobs()
     assert main(["demo", "--out", str(tmp_path), "--samples", "4"]) == 0
     printed = capsys.readouterr().out

@@ -39,7 +39,9 @@ every_case = pytest.mark.parametrize("slug", batches.CASES)
 
 
 def test_no_model_is_forgotten() -> None:
-    assert set(MODEL_CLASSES) == set(batches.CASES) | set(batches.WITHOUT_CASE)
+    # other tests register models of their own
+    ours = {slug for slug, (module, _) in MODEL_CLASSES.items() if module.startswith("zoo.models.")}
+    assert ours == set(batches.CASES) | set(batches.WITHOUT_CASE)
     assert not set(batches.CASES) & set(batches.WITHOUT_CASE)
 
 

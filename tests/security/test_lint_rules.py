@@ -20,6 +20,7 @@ YAML_SAFE = {"safe_load", "safe_load_all", "SafeLoader", "CSafeLoader", "safe_du
 DYNAMIC_IMPORTS = {
     "__init__.py": "names of the lazy public table, all literals of the package",
     "cli/__init__.py": "the command table, all literals of the package",
+    "data/corpora/build.py": "CORPORA, literals of the package",
     "hub/load.py": "MODEL_CLASSES, after the slug was looked up in it",
     "hub/convert.py": "MODEL_CLASSES, after the slug was looked up in it",
     "bench/__init__.py": "names of the lazy public table, all literals of the package",

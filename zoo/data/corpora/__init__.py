@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from zoo.data.corpora import tiny_coco, tiny_flickr8k, tiny_lrs3, tiny_lrs_voxmm, tiny_mtedx
 from zoo.data.corpora.build import Corpus, build, split_sizes
 from zoo.errors import DataError
 
@@ -14,37 +13,27 @@ CORPORA: Final[dict[str, Corpus]] = {
     "tiny-flickr8k": Corpus(
         "drawn scenes, five spoken captions each, laid out as Flickr8k + Flickr Audio Captions",
         "pictures",
-        tiny_flickr8k.plan,
-        tiny_flickr8k.work,
-        tiny_flickr8k.finish,
+        "zoo.data.corpora.tiny_flickr8k",
     ),
     "tiny-coco": Corpus(
         "the same kind of scenes, laid out as COCO 2014 + Karpathy split + SpokenCOCO",
         "pictures",
-        tiny_coco.plan,
-        tiny_coco.work,
-        tiny_coco.finish,
+        "zoo.data.corpora.tiny_coco",
     ),
     "tiny-lrs3": Corpus(
         "talking faces that say short English sentences, laid out as LRS3-TED",
         "clips",
-        tiny_lrs3.plan,
-        tiny_lrs3.work,
-        tiny_lrs3.finish,
+        "zoo.data.corpora.tiny_lrs3",
     ),
     "tiny-lrs-voxmm": Corpus(
         "the same under worse conditions, with distorted sound, laid out as LRS-VoxMM",
         "clips",
-        tiny_lrs_voxmm.plan,
-        tiny_lrs_voxmm.work,
-        tiny_lrs_voxmm.finish,
+        "zoo.data.corpora.tiny_lrs_voxmm",
     ),
     "tiny-mtedx": Corpus(
         "talking faces in en, es, fr, it and pt with translations, laid out as mTEDx, with video",
         "clips",
-        tiny_mtedx.plan,
-        tiny_mtedx.work,
-        tiny_mtedx.finish,
+        "zoo.data.corpora.tiny_mtedx",
     ),
 }
 

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,38 @@ ABOUT = "zoo_corpus.json"
 
 @dataclass(frozen=True)
 class Corpus:
-    """How one corpus is made; the functions run as `plan`, then `work` a job, then `finish`.
+    """How one corpus is made.
 
     Attributes:
         about: One line for `zoo corpus list`.
         unit: What `clips` counts.
-        plan: (seed, sizes) -> jobs; each job has a `.spoken.split`.
-        work: (folder, job) -> ground truth; runs in worker processes, so both pickle.
-        finish: (folder, jobs) -> None; writes the index files.
+        module: The module that makes it, imported only then. Its functions run in this order:
+            `plan(seed, sizes)` -> jobs, each with a `.spoken.split`; `work(folder, job)` -> ground
+            truth, in worker processes, so both pickle; `finish(folder, jobs)` writes the index
+            files.
     """
 
     about: str
     unit: str
-    plan: Callable[[int, Mapping[str, int]], list[Any]]
-    work: Callable[[Path, Any], dict[str, Any]]
-    finish: Callable[[Path, list[Any]], None]
+    module: str
+
+    @property
+    def plan(self) -> Callable[[int, Mapping[str, int]], list[Any]]:
+        """Draw the jobs."""
+        plan: Callable[[int, Mapping[str, int]], list[Any]] = import_module(self.module).plan
+        return plan
+
+    @property
+    def work(self) -> Callable[[Path, Any], dict[str, Any]]:
+        """Make one job's files."""
+        work: Callable[[Path, Any], dict[str, Any]] = import_module(self.module).work
+        return work
+
+    @property
+    def finish(self) -> Callable[[Path, list[Any]], None]:
+        """Write what lists the files."""
+        finish: Callable[[Path, list[Any]], None] = import_module(self.module).finish
+        return finish
 
 
 def split_sizes(clips: int) -> dict[str, int]:
