@@ -29,6 +29,9 @@ class ZooModule(LightningModule):
     """False where the official implementation lets padding reach valid frames."""
     float32_keys: ClassVar[tuple[str, ...]] = ()
     """Regexes of tensors kept in float32 when saving in half precision."""
+    training_only: ClassVar[tuple[str, ...]] = ()
+    """Regexes of tensors that are never saved: discriminators and the like, which exist only while
+    their stage is trained."""
 
     def __init__(self, config: ZooConfig) -> None:
         super().__init__()
@@ -50,6 +53,20 @@ class ZooModule(LightningModule):
 
     def initialise_pretrained(self) -> None:
         """Load the published weights that training from scratch starts from; none by default."""
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the Trainer's flags say, under FSDP as well, where Lightning refuses norms."""
+        from zoo.training.sharding import clip_norm, is_sharded
+
+        if is_sharded(self.trainer) and gradient_clip_val and gradient_clip_algorithm != "value":
+            clip_norm(self.trainer, gradient_clip_val)
+            return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def reset_buffers(self) -> None:
         """Recompute the non-persistent buffers; calls `reset_buffers` of every submodule."""

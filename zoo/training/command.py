@@ -25,6 +25,7 @@ from zoo.hub.module import ZooModule
 from zoo.training.cli import StageCLI
 from zoo.training.export import export_best, is_finished, weights_of
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.sharding import keep_scalars_whole
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ def _run_stage(
         weights_of(init).copy_into(cli.model)
     elif arguments.ckpt_path is None:
         cli.model.initialise_pretrained()
+    keep_scalars_whole(cli.trainer, cli.model)
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=arguments.ckpt_path)
     if not cli.trainer.interrupted:
         # the run may have ended between two checkpoints; a longer one then goes on from here

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from zoo.errors import CheckpointError
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
+from zoo.training.sharding import is_sharded, whole_copy
 
 logger = logging.getLogger(__name__)
 FINISHED = "finished.json"
@@ -69,16 +70,20 @@ def export_best(
     """Write the best weights of a run as a zoo folder `folder/model` (rank 0 only).
 
     The last step is validated too, since a run rarely ends with a validation; the better of it
-    and the best checkpoint is kept. Without validation data it is the last step. Command, steps
-    and minutes go into config.json, and from there into the model card.
+    and the best checkpoint is kept. Without validation data it is the last step. A sharded model
+    cannot be validated once `fit` has ended: of it the best checkpoint is kept, or the last step.
+    Command, steps and minutes go into config.json, and from there into the model card.
     """
     if trainer.interrupted:
         return
     minutes = _minutes(trainer)
-    best = _better_checkpoint(trainer, model)
+    sharded = is_sharded(trainer)
+    best = _best_checkpoint(trainer) if sharded else _better_checkpoint(trainer, model)
     if not trainer.is_global_zero:
         return
-    if best is not None:
+    if sharded:
+        model = whole_copy(model, stage, best or folder / "checkpoints" / "last.ckpt")
+    elif best is not None:
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(state)
     record = {
@@ -121,6 +126,13 @@ def _hardware(trainer: Trainer) -> str:
         return f"{trainer.world_size} x {torch.cuda.get_device_name(device)}"
     processes = f"{trainer.world_size} processes x " if trainer.world_size > 1 else ""
     return f"{processes}{torch.get_num_threads()} threads of {platform.machine()} CPU"
+
+
+def _best_checkpoint(trainer: Trainer) -> Path | None:
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
+            return Path(callback.best_model_path)
+    return None
 
 
 def _better_checkpoint(trainer: Trainer, model: ZooModule) -> Path | None:

@@ -1,0 +1,233 @@
+"""Training that all GAN vocoders share: spectral losses first, then discriminators as well.
+
+Manual optimisation with two optimizers, both of which Lightning writes into its checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
+
+from zoo.errors import ConfigError
+from zoo.hub.config import ZooConfig
+from zoo.hub.module import ZooModule
+from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
+from zoo.nn.gan_losses import discriminator_loss, feature_loss, generator_loss
+from zoo.nn.spectral_losses import MelLoss, MultiResolutionSTFTLoss
+
+Batch = dict[str, Any]
+_UPDATES = "vocoder_updates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocoderTrainingConfig(ZooConfig):
+    """How a vocoder is trained; the defaults are those of HiFi-GAN V1."""
+
+    PRESETS: ClassVar[tuple[str, ...]] = ("hifigan", "tiny")
+
+    batch_size: int = 16
+    """Crops in a global batch."""
+    crop_samples: int = 8960
+    """Length of a crop: 28 units of 20 ms."""
+    lr: float = 2e-4
+    """Learning rate of both AdamWs at the start."""
+    betas: tuple[float, float] = (0.8, 0.99)
+    """Of both."""
+    schedule: Literal["epochs", "cosine"] = "epochs"
+    """Decay by 0.999 an epoch, or along a cosine to zero at the last step."""
+    warmup_updates: int = 0
+    """Updates of linear growth (`schedule="cosine"`)."""
+    total_steps: int = 1_000_000
+    """Optimizer steps; an update with discriminators counts as two."""
+    gan_start: int | None = 0
+    """Update from which the discriminators take part; None leaves them out."""
+    gan_weight: float = 1.0
+    """Weight of the adversarial and the feature-matching loss."""
+    mel_weight: float = 45.0
+    """Weight of the log-mel distance."""
+    stft_weight: float = 0.0
+    """Weight of the multi-resolution STFT distance."""
+    gradient_clip: float | None = None
+    """Limit of the gradient norm of each network."""
+
+    def __post_init__(self) -> None:
+        if self.gan_start is not None and self.gan_start % 2:
+            raise ConfigError("gan_start must be even, so that checkpoints fall on whole updates")
+
+    @property
+    def updates(self) -> int:
+        """Updates of the generator that `total_steps` has room for."""
+        alone = self.total_steps if self.gan_start is None else self.gan_start
+        return alone + max(0, self.total_steps - alone) // 2
+
+    @classmethod
+    def hifigan(cls) -> VocoderTrainingConfig:
+        """The paper's."""
+        return cls()
+
+    @classmethod
+    def tiny(cls) -> VocoderTrainingConfig:
+        """Minutes on a CPU: spectral losses alone."""
+        return cls(
+            crop_samples=12_800,
+            lr=1e-3,
+            schedule="cosine",
+            warmup_updates=100,
+            total_steps=5000,
+            gan_start=None,
+            mel_weight=5.0,
+            stft_weight=1.0,
+            gradient_clip=5.0,
+        )
+
+
+class GANVocoder(ZooModule):
+    """Base of the vocoders; a subclass says how it makes waveforms of a batch.
+
+    Args:
+        config: the model's.
+        stage: what `fit` trains; without one there are no discriminators.
+        training: how.
+        discriminators: which.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = (r"^discriminators\.",)
+
+    def __init__(
+        self,
+        config: ZooConfig,
+        stage: str | None,
+        training: VocoderTrainingConfig,
+        discriminators: DiscriminatorConfig,
+    ) -> None:
+        super().__init__(config)
+        self.stage = stage
+        self.automatic_optimization = False
+        self.vocoder_training = training
+        self.discriminators: Discriminators | None = None
+        if stage is not None and training.gan_start is not None:
+            self.discriminators = Discriminators(discriminators)
+        self.mel_loss = MelLoss()
+        self.stft_loss = MultiResolutionSTFTLoss()
+        self.updates = 0
+
+    def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Waveforms (B, 1, S) for `batch["wav"]` (B, S), and further weighted losses by name."""
+        raise NotImplementedError
+
+    def generator_parameters(self) -> list[torch.nn.Parameter]:
+        """What the first optimizer trains: everything but the discriminators."""
+        return [
+            p
+            for name, p in self.named_parameters()
+            if not name.startswith("discriminators.") and p.requires_grad
+        ]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW for the generator, and one for the discriminators where there are any."""
+        groups = [self.generator_parameters()]
+        if self.discriminators is not None:
+            groups.append(list(self.discriminators.parameters()))
+        settings = self.vocoder_training
+        optimizers = [AdamW(group, settings.lr, settings.betas) for group in groups]
+        return [
+            {"optimizer": one, "lr_scheduler": {"scheduler": self._schedule(one)}}
+            for one in optimizers
+        ]
+
+    def _schedule(self, optimizer: torch.optim.Optimizer) -> Any:
+        settings = self.vocoder_training
+        if settings.schedule == "epochs":
+            return ExponentialLR(optimizer, 0.999)
+        return LambdaLR(optimizer, lambda update: warmup_cosine(update, settings))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One update: the discriminators first, where they take part, then the generator."""
+        start = self.vocoder_training.gan_start
+        adversarial = (
+            self.discriminators is not None and start is not None and self.updates >= start
+        )
+        real = batch["wav"].unsqueeze(1)
+        made, extra = self.resynthesize_batch(batch)
+        losses = {**self.spectral_losses(made, real), **extra}
+        if adversarial:
+            self._update(1, {"discriminator": self._discriminator_loss(real, made.detach())})
+            losses |= self._adversarial_losses(real, made)
+        self._update(0, losses)
+        self.updates += 1
+        if self.vocoder_training.schedule == "cosine":
+            self._step_schedules()
+        return torch.stack([loss.detach() for loss in losses.values()]).sum()
+
+    def on_train_epoch_end(self) -> None:
+        """Decay by epochs."""
+        if self.vocoder_training.schedule == "epochs":
+            self._step_schedules()
+
+    def spectral_losses(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """The weighted distances of the spectra of waveforms (B, 1, S)."""
+        settings, pair = self.vocoder_training, (made[:, 0].float(), real[:, 0])
+        losses = {"mel": settings.mel_weight * self.mel_loss(*pair)}
+        if settings.stft_weight:
+            losses["stft"] = settings.stft_weight * self.stft_loss(*pair)
+        return losses
+
+    def _discriminator_loss(self, real: Tensor, made: Tensor) -> Tensor:
+        assert self.discriminators is not None
+        return discriminator_loss(self.discriminators(real), self.discriminators(made))
+
+    def _adversarial_losses(self, real: Tensor, made: Tensor) -> dict[str, Tensor]:
+        assert self.discriminators is not None
+        with torch.no_grad():
+            judged_real = self.discriminators(real)
+        judged = self.discriminators(made)
+        weight = self.vocoder_training.gan_weight
+        return {
+            "adversarial": weight * generator_loss(judged),
+            "features": weight * feature_loss(judged_real, judged),
+        }
+
+    def _update(self, index: int, losses: dict[str, Tensor]) -> None:
+        """Step optimizer `index` along the sum of `losses`."""
+        optimizers = self.optimizers()
+        optimizer: Any = optimizers[index] if isinstance(optimizers, list) else optimizers
+        optimizer.zero_grad()
+        self.manual_backward(torch.stack(list(losses.values())).sum())
+        limit = self.vocoder_training.gradient_clip
+        if limit is not None:
+            self.clip_gradients(optimizer, limit, "norm")
+        optimizer.step()
+        self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, prog_bar=index == 0)
+
+    def _step_schedules(self) -> None:
+        schedules: Any = self.lr_schedulers()
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            schedule.step()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log-mel distance of resynthesised recordings (`val/mel_l1`)."""
+        made, _ = self.resynthesize_batch(batch)
+        distance = self.mel_loss(made[:, 0].float(), batch["wav"])
+        self.log("val/mel_l1", distance, prog_bar=True, batch_size=len(made), sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the number of updates, which decides when the discriminators join."""
+        checkpoint[_UPDATES] = self.updates
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up where the checkpoint was written."""
+        self.updates = int(checkpoint.get(_UPDATES, 0))
+
+
+def warmup_cosine(update: int, settings: VocoderTrainingConfig) -> float:
+    """Factor on the learning rate at an update (from 0): linear growth, then half a cosine."""
+    if update < settings.warmup_updates:
+        return (update + 1) / settings.warmup_updates
+    length = max(1, settings.updates - settings.warmup_updates)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (update - settings.warmup_updates) / length)))
