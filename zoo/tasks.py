@@ -11,8 +11,8 @@ Axes: `S` samples, `T` frames, `C` channels, `H W` space, `N` items, `D` embeddi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -136,11 +136,14 @@ class Video:
         frames: (T, 3, H, W) uint8, RGB.
         fps: frames a second.
         speech: sound that starts with the first frame, or None.
+        tags: words that `save` writes into the file, such as those of
+            `zoo.video.generated.mark_video`.
     """
 
     frames: Tensor
     fps: float
     speech: Speech | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_pixels("Video.frames", self.frames, "(T, 3, H, W)")

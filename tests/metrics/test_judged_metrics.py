@@ -16,7 +16,8 @@ from zoo.models.ge2e.config import GE2EConfig
 from zoo.models.ge2e.module import SpeakerEncoder
 from zoo.models.ge2e.official import packaged_weights
 from zoo.models.syncnet.config import SyncNetConfig
-from zoo.models.syncnet.module import SyncNetJudge, sync_of
+from zoo.models.syncnet.module import SyncNetJudge
+from zoo.nn.sync_clips import sync_of
 from zoo.nn.ge2e import raise_volume
 from zoo.nn.syncnet import LipTower, shifted_distances
 from zoo.tasks import Speech, Video
@@ -61,7 +62,7 @@ def test_windows_do_not_depend_on_the_batch(
     metric = LSE(judge="x")
     frames, samples = metric.prepare(clip())
     whole = judge.embed_clip(frames, samples)
-    monkeypatch.setattr("zoo.models.syncnet.module.BATCH", 3)
+    monkeypatch.setattr("zoo.nn.sync_clips.BATCH", 3)
     parts = judge.embed_clip(frames, samples)
     for one, other in zip(whole, parts, strict=True):
         assert len(one) == 12 - 5

@@ -13,8 +13,10 @@ from zoo.hub.keymap import check_bijection
 from zoo.metrics.lse import LSE
 from zoo.models.syncnet import official
 from zoo.models.syncnet.config import SyncNetConfig
-from zoo.models.syncnet.module import Sync, SyncNetJudge, sync_of
+from zoo.models.syncnet.module import SyncNetJudge
+from zoo.nn.sync_clips import Sync, sync_of
 from zoo.nn.syncnet import shifted_distances
+from zoo.nn.syncnet_inference import FoldedAudioTower, FoldedLipTower
 from zoo.tasks import Speech, Video
 
 
@@ -65,10 +67,13 @@ def test_log_filterbank(golden: Golden, samples: np.ndarray) -> None:
     assert_parity(ours.float(), golden.io["logfbank26.out"], "logfbank26", tolerance=1e-6)
 
 
-def test_first_window_is_the_official_one(
-    golden: Golden, model: SyncNetJudge, frames: Tensor
-) -> None:
-    window = next(model._windows(frames, 1))[0]
+def windows_of(frames: Tensor, count: int) -> Tensor:
+    """(count, 3, 5, 224, 224) in BGR, as the network's definition takes them."""
+    return frames[: count + 4].flip(1).unfold(0, 5, 1).movedim(-1, 2).float()
+
+
+def test_first_window_is_the_official_one(golden: Golden, frames: Tensor) -> None:
+    window = windows_of(frames, 1)[0]
     stored = golden.io["first_window_video"]
     assert_parity(window[..., 100:104, 100:104], stored, "first_window_video", tolerance=0.0)
 
@@ -85,8 +90,17 @@ def test_embeddings(
 def test_lip_features(golden: Golden, model: SyncNetJudge, frames: Tensor) -> None:
     count = golden.config["windows"]
     with torch.no_grad():
-        found = [model.network.lip_tower(batch) for batch in model._windows(frames, count)]
-    assert_parity(torch.cat(found), golden.io["lip_features"], "lip_features")
+        found = model.network.lip_tower(windows_of(frames, count))
+    assert_parity(found, golden.io["lip_features"], "lip_features")
+
+
+def test_the_fast_towers_are_the_network(model: SyncNetJudge, frames: Tensor) -> None:
+    with torch.inference_mode():
+        fast = FoldedLipTower(model.network.lip_tower)(frames[:9].flip(1))
+        assert_parity(fast, model.network.lip_tower(windows_of(frames, 5)), "lips", tolerance=1e-5)
+        mfcc_windows = 10 * torch.randn(3, 1, 13, 20, generator=torch.Generator().manual_seed(0))
+        fast = FoldedAudioTower(model.network.audio_tower)(mfcc_windows)
+        assert_parity(fast, model.network.audio_tower(mfcc_windows), "sound", tolerance=1e-5)
 
 
 def test_clip(golden: Golden, model: SyncNetJudge, frames: Tensor, samples: np.ndarray) -> None:

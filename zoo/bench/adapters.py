@@ -6,13 +6,20 @@ import logging
 import time
 from collections.abc import Sequence
 from inspect import signature
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import torch
 from lightning import LightningModule
 
+import zoo.tasks
 from zoo.bench.dataset import Loaded
+from zoo.bench.media import store_media
+from zoo.bench.provenance import without_places
 from zoo.bench.records import Record, encode_array
+from zoo.bench.reference_rows import ReferenceRow
+from zoo.bench.speech_adapters import BUILDERS
+from zoo.bench.task import Task
 from zoo.errors import BenchError
 from zoo.tasks import SpeechImageRetriever
 
@@ -77,21 +84,34 @@ class RetrieverAdapter:
         return {} if cut is None else {"tokens": list(cut(text))}
 
 
-ADAPTERS: Final = {"SpeechImageRetriever": (SpeechImageRetriever, RetrieverAdapter)}
-
-
-def adapt(model: Any, protocol: str) -> Adapter:
-    """The adapter of a protocol around a model.
+def adapt(model: Any, task: Task, seed: int = 0) -> Adapter:
+    """The adapter of a task's protocol around a model.
 
     Raises:
-        BenchError: the model does not implement the protocol.
+        BenchError: the model does not implement the protocol, or reads other inputs.
     """
-    interface, adapter = ADAPTERS[protocol]
-    if not isinstance(model, interface):
+    if isinstance(model, ReferenceRow):
+        return _RowAdapter(model, task)
+    if not isinstance(model, getattr(zoo.tasks, task.protocol)):
         raise BenchError(
-            f"{type(model).__name__} is no {protocol}: this task needs a model with its methods"
+            f"{type(model).__name__} is no {task.protocol}: this task needs a model with its "
+            "methods"
         )
-    return adapter(model)
+    if task.protocol == "SpeechImageRetriever":
+        return RetrieverAdapter(model)
+    return BUILDERS[task.protocol](model, task, seed)
+
+
+class _RowAdapter:
+    """A reference row of a task."""
+
+    def __init__(self, row: ReferenceRow, task: Task) -> None:
+        row.inputs(task)
+        self.row, self.task = row, task
+
+    def predict(self, batch: Sequence[Loaded]) -> list[dict[str, Any]]:
+        """What the row says."""
+        return self.row.predict(batch, self.task)
 
 
 def _embeddings(vectors: torch.Tensor, count: int) -> list[dict[str, Any]]:
@@ -110,10 +130,11 @@ def _embeddings(vectors: torch.Tensor, count: int) -> list[dict[str, Any]]:
 class PredictModule(LightningModule):
     """Lets `Trainer.predict` drive an adapter; puts the model where the Trainer wants it."""
 
-    def __init__(self, model: Any, protocol: str) -> None:
+    def __init__(self, model: Any, task: Task, folder: Path, seed: int = 0) -> None:
         super().__init__()
-        self.adapter = adapt(model, protocol)
+        self.adapter = adapt(model, task, seed)
         self.model = model
+        self.folder = folder
 
     def predict_step(self, batch: list[Loaded], batch_idx: int) -> list[Record]:
         """One record an item, failed ones included."""
@@ -131,12 +152,16 @@ class PredictModule(LightningModule):
         started = time.perf_counter()
         try:
             outputs = self.adapter.predict(batch)
+            seconds = (time.perf_counter() - started) / len(batch)
+            outputs = [
+                store_media(output, self.folder, item.sample.id)
+                for output, item in zip(outputs, batch, strict=True)
+            ]
         except Exception as error:
             if len(batch) > 1:
                 return [output for item in batch for output in self._outputs([item])]
             log.warning("%s failed: %s", batch[0].sample.id, error)
-            return [{"error": {"type": type(error).__name__, "message": str(error)[:500]}}]
-        seconds = (time.perf_counter() - started) / len(batch)
+            return [{"error": {"type": type(error).__name__, "message": _message(error, self.folder)}}]
         return [{"output": output, "seconds": seconds} for output in outputs]
 
     def _record(self, loaded: Loaded, outcome: dict[str, Any]) -> Record:
@@ -151,6 +176,11 @@ class PredictModule(LightningModule):
             "seconds": outcome.get("seconds"),
             "peak_memory": _peak_memory(self.device),
         }
+
+
+def _message(error: Exception, folder: Path) -> str:
+    """What went wrong, without the places of this machine."""
+    return without_places(str(error).replace(f"{folder}/", ""))[:500]
 
 
 def _peak_memory(device: torch.device) -> int | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from lightning import LightningDataModule
@@ -25,9 +25,9 @@ class Loaded:
 
     Attributes:
         sample: what it is.
-        media: (S,) float32 waveform at 16 kHz, or an RGB picture.
-        sha256: of the file.
-        seconds: length of a recording.
+        media: (S,) float32 waveform at 16 kHz, an RGB picture, or a `Clip`.
+        sha256: of the file, or over those of several.
+        seconds: length of a recording or clip.
         error: the reason, where decoding failed.
     """
 
@@ -38,46 +38,81 @@ class Loaded:
     error: dict[str, str] | None = None
 
 
-def load_sample(sample: Sample, root: Path) -> Loaded:
-    """Hash and decode one file; an unreadable one becomes a `Loaded` with an error."""
-    path = root / sample.media
+class FileLoader:
+    """Reads the one file of a picture or a recording."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def digest(self, sample: Sample) -> str:
+        """sha256 of the file."""
+        return hashlib.sha256((self.root / sample.media).read_bytes()).hexdigest()
+
+    def __call__(self, sample: Sample) -> Any:
+        """Decode it.
+
+        Raises:
+            MediaError: it cannot be read.
+        """
+        path = self.root / sample.media
+        if sample.kind == "image":
+            from zoo.video import load_image
+
+            return load_image(path)
+        from zoo.audio import load_audio
+
+        return load_audio(path, sample_rate=SAMPLE_RATE)
+
+
+class Loader(Protocol):
+    """Decodes samples in worker processes; `root` is the folder of the dataset."""
+
+    root: Path
+
+    def digest(self, sample: Sample) -> str:
+        """sha256 of what is read."""
+        ...
+
+    def __call__(self, sample: Sample) -> Any:
+        """The decoded media."""
+        ...
+
+
+def load_sample(sample: Sample, loader: Loader) -> Loaded:
+    """Hash and decode; what is unreadable becomes a `Loaded` with an error."""
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = loader.digest(sample)
     except OSError as error:
-        reason = f"{sample.media}: {error.strerror or error}"
+        name = Path(error.filename).name if error.filename else sample.media
+        reason = f"{name}: {error.strerror or error}"
         return Loaded(sample, error={"type": type(error).__name__, "message": reason})
     try:
-        media, seconds = _decode(sample.kind, path)
+        media = loader(sample)
     except MediaError as error:
         # the message is kept for readers of the result, who have another data root
-        reason = str(error).replace(str(path), sample.media)
+        reason = str(error).replace(f"{loader.root}/", "")
         return Loaded(sample, sha256=digest, error={"type": "MediaError", "message": reason})
-    return Loaded(sample, media, digest, seconds)
+    return Loaded(sample, media, digest, _seconds(sample, media))
 
 
-def _decode(kind: str, path: Path) -> tuple[Any, float | None]:
-    if kind == "image":
-        from zoo.video import load_image
-
-        return load_image(path), None
-    from zoo.audio import load_audio
-
-    waveform = load_audio(path, sample_rate=SAMPLE_RATE)
-    return waveform, len(waveform) / SAMPLE_RATE
+def _seconds(sample: Sample, media: Any) -> float | None:
+    if sample.kind == "speech":
+        return len(media) / SAMPLE_RATE
+    return getattr(media, "seconds", None)
 
 
 class BatchDataset(Dataset[list[Loaded]]):
     """One item is one whole batch."""
 
-    def __init__(self, batches: Sequence[Sequence[Sample]], root: Path) -> None:
+    def __init__(self, batches: Sequence[Sequence[Sample]], loader: Loader) -> None:
         self.batches = batches
-        self.root = root
+        self.loader = loader
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, index: int) -> list[Loaded]:
-        return [load_sample(sample, self.root) for sample in self.batches[index]]
+        return [load_sample(sample, self.loader) for sample in self.batches[index]]
 
 
 class BenchData(LightningDataModule):
@@ -92,7 +127,7 @@ class BenchData(LightningDataModule):
     def __init__(
         self,
         samples: Sequence[Sample],
-        root: Path,
+        loader: Loader,
         folder: Path,
         run: Mapping[str, Any],
         *,
@@ -105,7 +140,7 @@ class BenchData(LightningDataModule):
         # a nearly finished run may have fewer batches left than processes
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self.samples = samples
-        self.root = root
+        self.loader = loader
         self.folder = folder
         self.run = run
         self.batch_size = batch_size
@@ -136,7 +171,7 @@ class BenchData(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[list[Loaded]]:
         """Whole batches, decoded in worker processes."""
         return DataLoader(
-            BatchDataset(self.pending, self.root),
+            BatchDataset(self.pending, self.loader),
             batch_size=None,
             collate_fn=_as_it_is,
             num_workers=min(self.workers, len(self.pending)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,8 @@ _PACKAGES: Final = (
     "soxr",
     "Pillow",
 )
+# an absolute path of at least one folder; the part of a web address is none
+_PLACE: Final = re.compile(r"(?<![\w:/.])/(?:[^\s/'\"(),;]+/)+([^\s/'\"(),;]*)")
 
 
 def versions() -> dict[str, str]:
@@ -38,6 +41,11 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def without_places(text: str) -> str:
+    """A message with the names of files, but without the folders of this machine."""
+    return _PLACE.sub(r"\1", text)
 
 
 def code_commit() -> dict[str, Any] | None:

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from zoo.bench.media import MEDIA
 from zoo.bench.records import PREDICTIONS, read_records
 from zoo.bench.samples import REFERENCES, Sample, references_text
 from zoo.errors import BenchError
 
 RUN_FILE: Final = "run.json"
-_OURS: Final = (RUN_FILE, REFERENCES, "result.json", PREDICTIONS, "scores")
+_OURS: Final = (RUN_FILE, REFERENCES, "result.json", PREDICTIONS, "scores", MEDIA)
 
 
 class MissingPredictionsError(BenchError):

@@ -13,8 +13,9 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,19 @@ from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from zoo.bench.adapters import PredictModule
-from zoo.bench.dataset import BenchData
+from zoo.bench.clips import ABLATIONS, ClipLoader
+from zoo.bench.dataset import BenchData, FileLoader, Loader
+from zoo.bench.noises import noise_digest, noise_files
 from zoo.bench.provenance import code_commit, hardware, model_identity, versions
 from zoo.bench.records import Record, ShardWriter
+from zoo.bench.reference_rows import ReferenceRow, is_reference_row
 from zoo.bench.result import Result
 from zoo.bench.resume import check_resumable, discard_run, finished_ids
 from zoo.bench.samples import Sample, read_samples, references_hash
 from zoo.bench.scoring import score_run
 from zoo.bench.task import Task, load_task
+from zoo.bench.training_data import check_training
+from zoo.errors import BenchError
 
 log = logging.getLogger(__name__)
 _RANK_VARIABLES = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
@@ -94,15 +100,19 @@ def run_task(
     retry_failed: bool = False,
     progress: bool = True,
     model_name: str | None = None,
+    ablate: str | None = None,
+    noise: str | Path | None = None,
 ) -> Result:
     """Predict and score one task; continues what an interrupted call left in `out`.
 
     Args:
-        model: a `from_pretrained` source, or a loaded model that implements the protocol.
+        model: a `from_pretrained` source, a loaded model that implements the protocol, or
+            `baseline.NAME`, a row of `zoo.bench.reference_rows`.
         task: `name`, `name@version` or a `Task`.
         data_root: folder of the dataset in its own layout.
         out: folder of the run.
-        limit: only the first images with their captions; the result is marked as a subset.
+        limit: only the first images with their captions, or clips; the result is marked as a
+            subset.
         batch_size: items a batch; a model with `batch_invariant = False` gets one at a time.
         seed: of everything stochastic in the model.
         devices: as in `lightning.Trainer`; likewise `num_nodes`, `accelerator`, `strategy`,
@@ -112,44 +122,58 @@ def run_task(
         retry_failed: predict again what failed before.
         progress: show a progress bar.
         model_name: name in the result instead of the checkpoint's own.
+        ablate: take a stream from the model, a key of `zoo.bench.clips.ABLATIONS`; the name of
+            the model in the result says so.
+        noise: recording, or folder of recordings, for tasks that add noise; without it the babble
+            is made of voices of the task's other clips.
 
     Returns:
         The scored result; it remembers its folder and data. With several processes only the
         first one returns, the others end with exit status 0.
 
     Raises:
-        BenchError: unknown task, unfit model, incomplete data, or `out` holds another run.
+        BenchError: unknown task, unfit model, incomplete data, a model that was trained on test
+            data, or `out` holds another run.
     """
     task = load_task(task)
     folder, root = Path(out), Path(data_root)
     samples = read_samples(task, root, limit)
     model, identity = _model(model, model_name)
+    check_training(model, root)
+    files = noise_files(Path(noise)) if noise is not None else []
+    loader = _loader(task, root, model, samples, ablate, files)
     batch_size = batch_size if getattr(model, "batch_invariant", True) else 1
     settings: dict[str, Any] = {
         "limit": limit,
         "batch_size": batch_size,
         "seed": seed,
         "precision": precision or "32-true",
+        **({"ablate": ablate} if ablate else {}),
+        **({"noise_sha256": noise_digest(files)} if files else {}),
     }
+    if ablate:
+        identity["name"] += f" ({ABLATIONS[ablate]})"
     key = _key(task, identity, samples, settings)
     machine = _Machine(devices, num_nodes, accelerator, strategy)
+    workers = _default_workers() if workers is None else workers
+    score = partial(_scored, folder, root, workers, progress)
     if _claim(folder, key, samples, force_new=force_new, retry_failed=retry_failed):
-        return _scored(folder, root, first=_is_first_process())
+        return score(first=_is_first_process())
     seed_everything(seed, verbose=False)
     data = BenchData(
         samples,
-        root,
+        loader,
         folder,
         _run_block(task, identity, key, settings, machine),
         batch_size=batch_size,
-        workers=_default_workers() if workers is None else workers,
+        workers=workers,
         retry_failed=retry_failed,
     )
-    predictor = PredictModule(model, task.protocol)
+    predictor = PredictModule(model, task, folder, seed)
     with _less_chatter():
         trainer = _trainer(folder, machine, settings["precision"], progress)
         trainer.predict(predictor, datamodule=data, return_predictions=False)
-    return _scored(folder, root, first=trainer.is_global_zero)
+    return score(first=trainer.is_global_zero)
 
 
 @dataclass(frozen=True)
@@ -164,12 +188,40 @@ class _Machine:
 
 def _model(model: Any, name: str | None) -> tuple[Any, dict[str, Any]]:
     """The loaded model and who it is."""
+    if is_reference_row(model):
+        row = ReferenceRow(model)
+        return row, {**model_identity(row, None, name or row.title), "kind": "reference"}
     if not isinstance(model, str | Path):
         return model, model_identity(model, None, name)
     from zoo.hub.load import from_pretrained
 
     loaded = from_pretrained(model)
     return loaded, model_identity(loaded, str(model), name)
+
+
+def _loader(
+    task: Task,
+    root: Path,
+    model: Any,
+    samples: Sequence[Sample],
+    ablate: str | None,
+    noise: Sequence[Path],
+) -> Loader:
+    """What reads the samples; noise is made of the voices of the whole task, also of a subset."""
+    row = model if isinstance(model, ReferenceRow) else None
+    if samples[0].kind != "clip":
+        if ablate is not None or row is not None:
+            raise BenchError(f"{task.key} has no ablations and no reference rows")
+        return FileLoader(root)
+    return ClipLoader(
+        task if row is None else replace(task, distortion={}),
+        root,
+        read_samples(task, root),
+        noise=noise,
+        ablation=ablate,
+        inputs=None if row is None else row.inputs(task),
+        partners=row is not None and row.partners,
+    )
 
 
 def _key(
@@ -207,11 +259,11 @@ def _claim(
     return all(sample.id in done for sample in samples)
 
 
-def _scored(folder: Path, root: Path, *, first: bool) -> Result:
+def _scored(folder: Path, root: Path, workers: int, progress: bool, *, first: bool) -> Result:
     """Score in the first process; the others have nothing left to do."""
     if not first:
         sys.exit(0)
-    return score_run(folder).at(folder, root)
+    return score_run(folder, root, workers=workers, progress=progress).at(folder, root)
 
 
 def _trainer(folder: Path, machine: _Machine, precision: Any, progress: bool) -> Trainer:

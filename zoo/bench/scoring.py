@@ -1,7 +1,7 @@
 """Scoring: a pure function of the records, the references and the task.
 
-Neither the model nor the data is needed, and the machine does not matter: `scores/` is
-byte-identical however many processes made the records.
+The model is not needed, the data only where generated media are compared with the originals, and
+the machine does not matter: `scores/` is byte-identical however many processes made the records.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from zoo.bench.baselines import baselines_of
 from zoo.bench.bootstrap import RESAMPLES, interval, seed_of
-from zoo.bench.protocols import task_data
+from zoo.bench.protocols import ScoredRows, rows_of_run
 from zoo.bench.records import Record, predictions_hash, read_records
 from zoo.bench.result import RESULT_FILE, SCHEMA, Result
 from zoo.bench.resume import check_complete, load_run, write_atomically
@@ -31,13 +32,28 @@ from zoo.metrics.base import Figure, Metric, Row
 log = logging.getLogger(__name__)
 
 
-def score_run(folder: str | Path, *, resamples: int = RESAMPLES) -> Result:
+def score_run(
+    folder: str | Path,
+    data_root: str | Path | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    workers: int = 0,
+    progress: bool = False,
+) -> Result:
     """Score a run folder: writes scores/<metric@version>.jsonl and result.json.
+
+    Args:
+        folder: of the run.
+        data_root: folder of the dataset; only metrics that compare with original media need it.
+        resamples: of the bootstrap.
+        workers: processes that decode media and compute metrics without a judge.
+        progress: show a progress bar where media are scored.
 
     Raises:
         MissingPredictionsError: exit code 3.
         ExtraPredictionsError: exit code 4.
-        BenchError: not a run folder, changed references, or another version of the task.
+        BenchError: not a run folder, changed references or media, another version of the task, or
+            `data_root` is needed.
     """
     folder = Path(folder)
     run = load_run(folder)
@@ -45,22 +61,49 @@ def score_run(folder: str | Path, *, resamples: int = RESAMPLES) -> Result:
     task = _checked_task(run, samples, folder)
     records = read_records(folder)
     check_complete(records, samples, folder)
-    data = task_data(task, samples, records)
     failed = sum(bool(records[sample.id].get("error")) for sample in samples)
+    root = None if data_root is None else Path(data_root)
+    scored, data = rows_of_run(task, samples, records, folder, root, workers, progress)
     figures, hashes = [], {}
-    for metric in task.build_metrics():
-        rows = _rows(metric, data)
-        if isinstance(rows, str):
-            figures.append(_unavailable(metric, rows, failed))
+    conditions = {sample.id: sample.condition for sample in samples}
+    for one in scored:
+        if one.reason is not None:
+            figures.append(_unavailable(one.metric, one.reason, failed))
             continue
-        hashes[metric.key] = _write_rows(folder, metric, rows)
+        hashes[one.metric.key] = _write_rows(folder, one.metric, one.rows)
         figures += [
-            _entry(task, metric, figure, rows, failed, resamples) for figure in metric.figures(rows)
+            _entry(task, one, figure, rows, failed, resamples)
+            for figure, rows in all_figures(task, one.metric, one.rows, conditions)
         ]
     body = _result(task, run, samples, records, figures, hashes, data)
     result = Result.from_dict(body, str(folder)).at(folder)
     result.save(folder / RESULT_FILE)
     return result
+
+
+def all_figures(
+    task: Task, metric: Metric, rows: Sequence[Row], conditions: Mapping[str, str]
+) -> list[tuple[Figure, Sequence[Row]]]:
+    """A metric's figures over all rows, then over those of each condition of the task.
+
+    A figure of one condition has it in its name: `wer[norm=lrs@1,condition=clean]`.
+    """
+    found: list[tuple[Figure, Sequence[Row]]] = [(figure, rows) for figure in metric.figures(rows)]
+    if len(task.conditions) < 2:
+        return found
+    for condition in task.conditions:
+        part = [row for row in rows if conditions.get(row.id) == condition]
+        found += [(sliced(figure, condition), part) for figure in metric.figures(part)]
+    return found
+
+
+def sliced(figure: Figure, condition: str) -> Figure:
+    """A figure under the name it has over one condition."""
+    name, bracket, options = figure.id.partition("[")
+    inside = f"{options[:-1]},condition={condition}" if bracket else f"condition={condition}"
+    details = {**figure.details, "slice": {"condition": condition}}
+    label = f"{figure.label}, {condition}"
+    return replace(figure, id=f"{name}[{inside}]", label=label, details=details)
 
 
 def _checked_task(run: Mapping[str, Any], samples: Sequence[Sample], folder: Path) -> Task:
@@ -70,16 +113,6 @@ def _checked_task(run: Mapping[str, Any], samples: Sequence[Sample], folder: Pat
     if references_hash(samples) != run["key"]["references_sha256"]:
         raise BenchError(f"{folder}: references.jsonl is not the one the run was started with")
     return task
-
-
-def _rows(metric: Metric, data: Any) -> list[Row] | str:
-    """Rows, or the reason why there are none."""
-    reason = metric.available()
-    if reason:
-        return reason
-    metric.setup()
-    rows = metric.rows(data)
-    return rows or f"the model gives no {' and '.join(metric.needs)}"
 
 
 def _write_rows(folder: Path, metric: Metric, rows: Sequence[Row]) -> str:
@@ -114,9 +147,16 @@ def load_rows(folder: Path, metric: Metric) -> list[Row]:
 
 
 def _entry(
-    task: Task, metric: Metric, figure: Figure, rows: Sequence[Row], failed: int, resamples: int
+    task: Task,
+    scored: ScoredRows,
+    figure: Figure,
+    rows: Sequence[Row],
+    failed: int,
+    resamples: int,
 ) -> dict[str, Any]:
+    metric = scored.metric
     found = interval(figure, rows, seed_of(task.key, figure.id), resamples)
+    unscored = scored.unscored()
     entry: dict[str, Any] = {
         "id": figure.id,
         "metric": metric.key,
@@ -128,7 +168,12 @@ def _entry(
         "unit": figure.unit,
         "higher_is_better": figure.higher_is_better,
         "aggregator": figure.aggregator,
-        "details": {**figure.details, "judge": metric.judge, "resamples": resamples},
+        "details": {
+            **figure.details,
+            "judge": metric.judge,
+            "resamples": resamples,
+            **({"unscored": unscored} if unscored else {}),
+        },
     }
     if entry["value"] is None:
         entry["reason"] = "undefined on these samples"
@@ -192,7 +237,7 @@ def _result(
         },
         "failures": _failures(failed),
         "baselines": baselines_of(task, data),
-        "slices": {},
+        "slices": _slices(task, samples),
         "timing": _timing(records, ids, run),
         "published": [],
         "integrity": {
@@ -202,6 +247,13 @@ def _result(
             "scores_sha256": _digest(sorted(score_hashes.items())),
         },
     }
+
+
+def _slices(task: Task, samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
+    """How many samples each slice has; its figures stand among the others, named after it."""
+    if len(task.conditions) < 2:
+        return {}
+    return {"condition": dict(Counter(sample.condition for sample in samples))}
 
 
 def _failures(failed: Sequence[Record]) -> list[dict[str, Any]]:

@@ -6,33 +6,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import zoo.tasks
+from zoo.bench.reference_rows import PREFIX
 from zoo.bench.result import Result
 from zoo.bench.task import Task, list_tasks
+from zoo.bench.training_data import TEST_SEED
 from zoo.errors import BenchError
 from zoo.hub.catalogue import list_checkpoints
 from zoo.hub.paths import checkout_folder
 from zoo.models import MODEL_CLASSES
 
-TEST_SEED: Final = 20260
-"""Seed of the first corpus that is scored, the next ones count on; none is ever trained on."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """One shipped checkpoint and one task that it can do."""
+    """One shipped checkpoint and one task that it can do, or a reference row of a task.
+
+    `folder` is that of the checkpoint, None of a reference row.
+    """
 
     checkpoint: str
-    folder: Path
+    folder: Path | None
     task: Task
     corpus: str
+    ablate: str | None = None
 
     @property
     def name(self) -> str:
         """A folder name for the run."""
-        return f"{self.checkpoint}--{self.task.name}"
+        extra = f"--{self.ablate}" if self.ablate else ""
+        return f"{self.checkpoint}{extra}--{self.task.name}"
 
 
 def shipped_jobs() -> list[Job]:
@@ -50,6 +54,8 @@ def shipped_jobs() -> list[Job]:
 
 
 def _jobs(root: Path) -> Iterator[Job]:
+    """Every checkpoint with its tasks and their ablations, then the rows of those tasks."""
+    done: dict[str, Task] = {}
     for entry in list_checkpoints():
         folder = root / entry.name
         if entry.source.kind != "ours" or not (folder / "config.json").is_file():
@@ -57,26 +63,41 @@ def _jobs(root: Path) -> Iterator[Job]:
         module, name = MODEL_CLASSES[entry.model]
         model_class = getattr(import_module(module), name)
         for task in list_tasks():
-            if task.corpus and issubclass(model_class, getattr(zoo.tasks, task.protocol)):
+            if task.corpus and fits(model_class, task):
+                done[task.key] = task
                 yield Job(entry.name, folder, task, task.corpus)
+                for ablate in task.ablations:
+                    yield Job(entry.name, folder, task, task.corpus, ablate)
+    for task in done.values():
+        for row in task.rows:
+            yield Job(f"{PREFIX}{row}", None, task, task.corpus)
+
+
+def fits(model_class: type, task: Task) -> bool:
+    """Whether a class of models implements a task's protocol and reads what the task gives."""
+    reads = getattr(model_class, "reads", None)
+    return issubclass(model_class, getattr(zoo.tasks, task.protocol)) and (
+        reads is None or set(task.inputs) <= set(reads)
+    )
 
 
 def make_corpora(
-    jobs: Sequence[Job], root: Path, *, pictures: int, seed: int = TEST_SEED
+    jobs: Sequence[Job], root: Path, *, sizes: Mapping[str, int], seed: int = TEST_SEED
 ) -> dict[str, Path]:
     """Make the corpora that the jobs need, unless they are there; corpus name -> folder.
 
-    Only the test split has a size worth the name: nothing is trained on these corpora.
+    Only the test split has a size worth the name: nothing is trained on these corpora. `sizes`
+    gives it for corpora of pictures and of clips.
     """
-    from zoo.data.corpora import make
+    from zoo.data.corpora import CORPORA, make
 
     folders = {}
-    for number, name in enumerate(sorted({job.corpus for job in jobs})):
-        own = seed + number  # else corpora of one kind would hold the same scenes
-        folders[name] = root / f"{name}-{own}-{pictures}"
+    for name in sorted({job.corpus for job in jobs}):
+        # a seed each, whatever jobs there are: corpora of one kind would hold the same scenes
+        own, size = seed + sorted(CORPORA).index(name), sizes[CORPORA[name].unit]
+        folders[name] = root / f"{name}-{own}-{size}"
         if not folders[name].exists():
-            sizes = {"train": 1, "dev": 1, "test": pictures}
-            make(name, folders[name], seed=own, clips=sizes)
+            make(name, folders[name], seed=own, clips={"train": 1, "dev": 1, "test": size})
     return folders
 
 
@@ -85,11 +106,12 @@ def run_job(job: Job, corpora: Mapping[str, Path], runs: Path, **options: Any) -
     from zoo.bench.runner import run_task
 
     return run_task(
-        str(job.folder),
+        job.checkpoint if job.folder is None else str(job.folder),
         job.task,
         corpora[job.corpus],
         runs / job.name,
-        model_name=job.checkpoint,
+        model_name=None if job.folder is None else job.checkpoint,
+        ablate=job.ablate,
         **options,
     )
 
@@ -98,6 +120,6 @@ def write_cards(jobs: Sequence[Job], results: Path) -> None:
     """Put the saved results of each checkpoint into its model card and `.eval_results`."""
     from zoo.hub.card import Card, write_card
 
-    for folder in dict.fromkeys(job.folder for job in jobs):
+    for folder in dict.fromkeys(job.folder for job in jobs if job.folder is not None):
         own = [results / f"{job.name}.json" for job in jobs if job.folder == folder]
         write_card(folder, card=Card(results=own))

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zoo.data.utterances import CLEAN
 from zoo.errors import BenchError
 
 if TYPE_CHECKING:
     from zoo.metrics.base import Metric
 
 _FOLDER = Path(__file__).parent / "tasks"
+_TUPLES = ("headline", "notes", "inputs", "conditions", "rows", "ablations", "languages")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,17 @@ class Task:
         license: of the data.
         digits: decimals in tables.
         notes: protocol decisions a reader must know.
+        inputs: what a model of clips is given: `video`, `audio`, `speaker` (another recording of
+            the same person), `face_clip` (the silent video), `face_picture` (its first frame),
+            `text`.
+        conditions: of the recordings; more than one makes a sample of each and a slice of each.
+        distortion: what happens to the input, never to what it is scored against: `audio`
+            (`babble` with `snr_db`, or a set of `zoo.audio.distortions`), `video` (a set of
+            `zoo.video.distortions`).
+        needs: metric -> what it compares, where that is not the metric's own `needs`.
+        rows: reference rows that stand beside the models (`zoo.bench.reference_rows`).
+        ablations: further rows of every model (`zoo.bench.clips.ABLATIONS`).
+        languages: of a translation, source and target.
     """
 
     name: str
@@ -58,6 +71,13 @@ class Task:
     redistributable: bool = False
     digits: int = 1
     notes: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = (CLEAN,)
+    distortion: Mapping[str, Any] = field(default_factory=dict)
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+    ablations: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     hash: str = ""
     """sha256 of the definition."""
 
@@ -75,18 +95,24 @@ class Task:
 
 @cache
 def _all_tasks() -> dict[str, Task]:
-    tasks = [_read(path) for path in sorted(_FOLDER.glob("*.yaml"))]
-    return {task.key: task for task in tasks}
+    tasks = [task for path in sorted(_FOLDER.glob("*.yaml")) for task in _read(path)]
+    return {task.key: task for task in sorted(tasks, key=lambda task: (task.name, task.version))}
 
 
-def _read(path: Path) -> Task:
+def _read(path: Path) -> list[Task]:
+    """The task of a file, or its family: `tasks`, each on top of what they `share`."""
     raw = yaml.safe_load(path.read_text("utf-8"))
+    each = raw["tasks"] if "tasks" in raw else [raw]
+    return [_task({**raw.get("share", {}), **one}, path) for one in each]
+
+
+def _task(raw: dict[str, Any], path: Path) -> Task:
     digest = hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
-    raw["metrics"] = {name: dict(options or {}) for name, options in raw["metrics"].items()}
-    for name in ("headline", "notes"):
-        raw[name] = tuple(raw.get(name, ()))
+    metrics = {name: dict(options or {}) for name, options in raw["metrics"].items()}
+    needs = {name: tuple(kinds) for name, kinds in raw.get("needs", {}).items()}
+    lists = {name: tuple(raw[name]) for name in _TUPLES if name in raw}
     try:
-        return Task(**raw, hash=digest)
+        return Task(**{**raw, **lists, "metrics": metrics, "needs": needs}, hash=digest)
     except TypeError as error:
         raise BenchError(f"{path.name}: {error}") from None
 

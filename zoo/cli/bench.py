@@ -1,4 +1,4 @@
-"""`zoo bench`: run a task, score it again, compare runs, make the leaderboard and the page."""
+"""`zoo bench`: check data, run a task, score it, compare runs, make the leaderboard and the page."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
     actions.add_parser("list", help="the tasks")
+    _prepare_arguments(
+        actions.add_parser("prepare", help="count, check and hash your copy of a dataset")
+    )
     _shipped_arguments(
         actions.add_parser("shipped", help="score every shipped checkpoint on its tiny tasks")
     )
@@ -28,16 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help="slug.tag, Hub repository or folder")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="slug.tag, Hub repository or folder; or a row that no model makes: baseline.reference,"
+        " baseline.shuffled, baseline.silence, baseline.griffin-lim, baseline.still",
+    )
     parser.add_argument("--task", required=True, help="name or name@version, see `zoo bench list`")
     parser.add_argument("--data", required=True, type=Path, help="folder of the dataset")
     parser.add_argument(
         "--out", required=True, type=Path, help="folder of the run; resumed if begun"
     )
-    parser.add_argument("--limit", type=int, help="only the first N pictures: a marked subset")
+    parser.add_argument("--limit", type=int, help="only the first N pictures or clips: a marked subset")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="decoding processes")
+    parser.add_argument(
+        "--ablate",
+        metavar="WHAT",
+        help="take a stream from the model: audio-zeroed, audio-shuffled, audio-only, video-only",
+    )
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        help="recording, or folder of recordings, for tasks with noise (else voices of the task)",
+    )
     parser.add_argument("--force-new", action="store_true", help="discard another run in --out")
     parser.add_argument("--retry-failed", action="store_true", help="predict failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -53,12 +71,30 @@ def _shipped_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpora", type=Path, default=Path("corpora"), help="made if absent")
     parser.add_argument("--runs", type=Path, default=Path("runs/shipped"))
     parser.add_argument("--results", type=Path, default=Path(_RESULTS), help="where to save them")
-    parser.add_argument("--pictures", type=int, default=400, help="size of the test corpora")
+    parser.add_argument("--pictures", type=int, default=400, help="size of the picture corpora")
+    parser.add_argument("--clips", type=int, default=300, help="size of the talking-face corpora")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="jobs with one of these in them")
+    parser.add_argument("--workers", type=int, help="decoding processes")
 
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, nargs="+", help="run folder")
     parser.add_argument("--all", action="store_true", help="print every figure")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the dataset, where output is compared with originals"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="decoding processes")
+
+
+def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="lrs3, lrs2, lrs-voxmm, flickr8k or coco")
+    parser.add_argument("--root", required=True, type=Path, help="folder of the dataset")
+    parser.add_argument(
+        "--out", type=Path, help="where to write the list of files (default: NAME.manifest.json)"
+    )
+    parser.add_argument("--split", nargs="+", help="only these splits")
+    parser.add_argument("--decode", action="store_true", help="open every file, not only hash it")
+    parser.add_argument("--workers", type=int, default=8, help="files in work at once")
 
 
 def _leaderboard_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         "score": _score,
         "compare": _compare,
         "list": _list,
+        "prepare": _prepare,
         "shipped": _shipped,
         "leaderboard": _leaderboard,
         "site": _site,
@@ -116,6 +153,8 @@ def _run(args: argparse.Namespace) -> int:
         force_new=args.force_new,
         retry_failed=args.retry_failed,
         progress=not args.quiet,
+        ablate=args.ablate,
+        noise=args.noise,
     )
     console = Console()
     console.print(table_of([result], all_figures=True))
@@ -130,11 +169,16 @@ def _shipped(args: argparse.Namespace) -> int:
     from zoo.bench import table_of
     from zoo.bench.shipped import make_corpora, run_job, shipped_jobs, write_cards
 
-    jobs = shipped_jobs()
-    corpora = make_corpora(jobs, args.corpora, pictures=args.pictures)
+    jobs = [
+        job
+        for job in shipped_jobs()
+        if args.only is None or any(word in job.name for word in args.only)
+    ]
+    sizes = {"pictures": args.pictures, "clips": args.clips}
+    corpora = make_corpora(jobs, args.corpora, sizes=sizes)
     results = []
     for job in jobs:
-        results.append(run_job(job, corpora, args.runs))
+        results.append(run_job(job, corpora, args.runs, workers=args.workers))
         results[-1].save(args.results / f"{job.name}.json")
     write_cards(jobs, args.results)
     Console().print(table_of(results))
@@ -146,7 +190,10 @@ def _score(args: argparse.Namespace) -> int:
 
     from zoo.bench import score_run, table_of
 
-    results = [score_run(folder) for folder in args.run]
+    results = [
+        score_run(folder, args.data, workers=args.workers, progress=args.data is not None)
+        for folder in args.run
+    ]
     Console().print(table_of(results, all_figures=args.all))
     return 0
 
@@ -172,6 +219,22 @@ def _list(args: argparse.Namespace) -> int:
         table.add_row(task.key, task.title, task.protocol, ", ".join(task.metrics))
     Console().print(table)
     return 0
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    """Exit status 1 where something is missing."""
+    from rich.console import Console
+
+    from zoo.bench.prepare import prepare_dataset, summary_of
+
+    out = args.out or Path(f"{args.name}.manifest.json")
+    found = prepare_dataset(
+        args.name, args.root, out, splits=args.split, decode=args.decode, workers=args.workers
+    )
+    console = Console()
+    console.print(summary_of(found))
+    console.print(f"{out}", markup=False)
+    return 0 if found["complete"] else 1
 
 
 def _leaderboard(args: argparse.Namespace) -> int:

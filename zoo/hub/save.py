@@ -66,7 +66,7 @@ def _check_target(folder: Path, overwrite: bool) -> None:
 
 def _write(model: ZooModule, work: Path, dtype: Any, max_shard_size: str | int) -> None:
     keep = dtype is None or dtype == "auto"
-    tensors = storable(model, None if keep else dtype, model.float32_keys)
+    tensors = storable(model, None if keep else dtype, model.float32_keys, model.training_only)
     write_weights(tensors, work, max_shard_size)
     for name, content in model.side_files.items():
         path = safe_join(work, name)

@@ -101,7 +101,10 @@ def aliases(module: nn.Module) -> dict[str, str]:
 
 
 def storable(
-    module: nn.Module, dtype: torch.dtype | None, float32_keys: Iterable[str]
+    module: nn.Module,
+    dtype: torch.dtype | None,
+    float32_keys: Iterable[str],
+    left_out: Iterable[str] = (),
 ) -> dict[str, Tensor]:
     """The tensors to write: tied ones once, contiguous, on the CPU, cast to `dtype`.
 
@@ -109,15 +112,17 @@ def storable(
         module: whose state is written.
         dtype: type of the floating tensors; None keeps each as it is.
         float32_keys: regexes of tensors that `dtype` does not touch.
+        left_out: regexes of tensors that are not written.
 
     Raises:
         CheckpointError: a value does not fit into `dtype`.
     """
     tied = aliases(module)
     keep = [re.compile(pattern) for pattern in float32_keys]
+    skip = [re.compile(pattern) for pattern in left_out]
     tensors = {}
     for name, tensor in module.state_dict().items():
-        if name in tied:
+        if name in tied or any(pattern.search(name) for pattern in skip):
             continue
         kept = dtype is None or any(pattern.search(name) for pattern in keep)
         tensors[name] = _packed(name, tensor, None if kept else dtype)

@@ -6,13 +6,18 @@ their box (the extent of the 68 points, mean over frames) is 256 pixels.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MediaError
 from zoo.metrics.values import MeanMetric, Quantity
+from zoo.tasks import VideoLike
+
+if TYPE_CHECKING:
+    from zoo.video.landmarks import LandmarkDetector
 
 Landmarks = NDArray[np.float64]  # (T, 68, 2), x and y in pixels
 MOUTH = slice(48, 68)
@@ -32,8 +37,13 @@ def landmark_distance(
 class LMD(MeanMetric):
     """Landmark distance of a generated face from the filmed one.
 
+    Samples are landmarks (T, 68, 2), or with a `judge` the videos it finds them in (a task then
+    says that `lmd` needs `video` and `reference_video`).
+
     Args:
         face_height: pixels that both faces' boxes are scaled to; None compares raw pixels.
+        judge: checkpoint of a landmark detector.
+        device: where it runs.
     """
 
     name: ClassVar[str] = "lmd"
@@ -44,21 +54,50 @@ class LMD(MeanMetric):
     unit: ClassVar[str] = "px"
     higher_is_better: ClassVar[bool | None] = False
 
-    def __init__(self, face_height: float | None = 256.0) -> None:
+    def __init__(
+        self,
+        face_height: float | None = 256.0,
+        judge: str | Path | None = None,
+        device: str | None = None,
+    ) -> None:
         self.face_height = None if face_height is None else float(face_height)
+        self.source, self.device = None if judge is None else str(judge), device
+        if self.source is not None:
+            self.judge, self.requires = self.source, (self.source,)
+        self._detector: LandmarkDetector | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """The mouth first."""
         options = {"face": "raw" if self.face_height is None else f"{self.face_height:g}px"}
+        options |= {} if self.source is None else {"judge": Path(self.source).name}
         return (
             Quantity("lmd", "LMD", self.unit, False, options),
             Quantity("lmd_centred", "LMD, centred", self.unit, False, options),
             Quantity("lmd_all", "LMD, all points", self.unit, False, options),
         )
 
+    def available(self) -> str | None:
+        """With a judge: needs its weights on this machine."""
+        from zoo.metrics.judges import lacking
+
+        return None if self.source is None or self._detector else lacking(self.source)
+
+    def setup(self) -> None:
+        """Load the judge, where there is one."""
+        if self.source is not None and self._detector is None:
+            import zoo
+
+            self.use(zoo.from_pretrained(self.source, device=self.device))
+
+    def use(self, detector: LandmarkDetector) -> None:
+        """Find landmarks with a detector that is loaded already."""
+        self._detector = detector
+
     def score_sample(self, prediction: Any, reference: Any) -> dict[str, float]:
-        """Distances of two sequences (T, 68, 2), cut to the shorter."""
+        """Distances of two sequences (T, 68, 2) or two videos, cut to the shorter."""
+        if self.source is not None:
+            prediction, reference = self._found(prediction), self._found(reference)
         ours, theirs = self._scaled(prediction), self._scaled(reference)
         size = min(len(ours), len(theirs))
         ours, theirs = ours[:size], theirs[:size]
@@ -67,6 +106,14 @@ class LMD(MeanMetric):
             "lmd_centred": landmark_distance(theirs[:, MOUTH], ours[:, MOUTH], centred=True),
             "lmd_all": landmark_distance(theirs, ours),
         }
+
+    def _found(self, video: VideoLike) -> Landmarks:
+        from zoo.video import as_video
+
+        self.setup()
+        assert self._detector is not None
+        found = self._detector.detect(as_video(video).frames)
+        return np.asarray(found.interpolated().points)
 
     def _scaled(self, points: Any) -> Landmarks:
         found = np.asarray(points, dtype=np.float64)

@@ -5,10 +5,17 @@ windows, offsets of -15..15 frames; a clip's numbers are averaged over clips. Va
 part of the name: `syncnet` takes frames as they are (face crops of 224 x 224); `wav2lip-lrs`
 resizes whole LRS frames to that size, as Wav2Lip's script for LRS does. Its third variant, for
 arbitrary video, depends on the S3FD detector and tracker and is not offered: crop first.
+
+Many clips are scored by several threads, each with its share of the processors: while one clip is
+in the network, others are decoded and turned into MFCC.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MediaError
-from zoo.metrics.values import MeanMetric, Quantity
+from zoo.metrics.base import Row
+from zoo.metrics.values import MeanMetric, Quantity, Samples
 from zoo.tasks import VideoLike
 
 if TYPE_CHECKING:
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
 VARIANTS = ("syncnet", "wav2lip-lrs")
 # about what ffmpeg's default picture quality gives on the official scripts' frames
 _JPEG_QUALITY = 92
+# clips in memory at once, of 10 s at most in the usual corpora: 38 MB of frames each
+_MOST_WORKERS = 8
 
 
 class LSE(MeanMetric):
@@ -38,6 +48,7 @@ class LSE(MeanMetric):
         judge: checkpoint of the SyncNet: `syncnet.v2` is the field's; a folder; a tiny judge.
         jpeg: pass frames through JPEG, as the official scripts do (moves values by about 0.03).
         device: where the judge runs.
+        workers: clips in work at once; None takes the processors there are, up to eight.
     """
 
     name: ClassVar[str] = "lse"
@@ -53,11 +64,15 @@ class LSE(MeanMetric):
         judge: str | Path = "syncnet.v2",
         jpeg: bool = False,
         device: str | None = None,
+        workers: int | None = None,
     ) -> None:
         if variant not in VARIANTS:
             raise TypeError(f"variant {variant!r}: use one of {', '.join(VARIANTS)}")
+        if workers is not None and workers < 1:
+            raise TypeError(f"workers={workers}: use at least 1")
         self.variant, self.source = variant, str(judge)
         self.jpeg, self.device = bool(jpeg), device
+        self.workers = workers
         self.requires = (self.source,)
         self.judge = self.source
         self._network: SyncNetJudge | None = None
@@ -90,6 +105,20 @@ class LSE(MeanMetric):
         """Judge with a network that is loaded already."""
         self._network = network.eval()
 
+    def rows(self, data: Samples) -> list[Row]:
+        """One row a clip, in order; several clips are in work at once."""
+        workers = min(self.workers or _processors(), len(data))
+        if workers < 2:
+            return super().rows(data)
+        if self._network is None:
+            self.setup()
+        with _shared_processors(workers) as pool:
+            found = pool.map(lambda item: self._values(item[0], item[2], item[3]), data)
+            return [
+                Row(id_, cluster, values)
+                for (id_, cluster, _, _), values in zip(data, found, strict=True)
+            ]
+
     def score_sample(self, prediction: VideoLike, reference: object = None) -> dict[str, float]:
         """Numbers of one clip with its sound.
 
@@ -111,7 +140,7 @@ class LSE(MeanMetric):
     def prepare(self, clip: VideoLike) -> tuple[Tensor, NDArray[np.int16]]:
         """Frames (T, 3, 224, 224) uint8 and samples (S,) int16 of a clip."""
         from zoo.audio import resample
-        from zoo.models.syncnet.module import FPS, SAMPLE_RATE
+        from zoo.nn.sync_clips import FPS, SAMPLE_RATE
         from zoo.video import as_video
 
         video = as_video(clip, FPS, with_audio=True)
@@ -123,6 +152,25 @@ class LSE(MeanMetric):
     def details(self) -> dict[str, Any]:
         """The chain."""
         return {"fps": 25, "sample_rate": 16_000, "variant": self.variant, "jpeg": self.jpeg}
+
+
+def _processors() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return min(_MOST_WORKERS, len(allowed(0)) if allowed else os.cpu_count() or 1)
+
+
+@contextmanager
+def _shared_processors(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that split between them the processors torch would use for one."""
+    import torch
+
+    before = torch.get_num_threads()
+    share = max(1, before // workers)
+    try:
+        with ThreadPoolExecutor(workers, "lse", torch.set_num_threads, (share,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 def to_int16(waveform: Tensor) -> NDArray[np.int16]:

@@ -11,6 +11,10 @@ from typing import Final
 # slug -> (module, class)
 MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
+    "judge_asr": ("zoo.models.judge_asr.module", "JudgeASR"),
+    "mel_vocoder": ("zoo.models.mel_vocoder.module", "MelVocoder"),
     "speechclip": ("zoo.models.speechclip.module", "SpeechCLIP"),
     "syncnet": ("zoo.models.syncnet.module", "SyncNetJudge"),
+    "unit_vocoder": ("zoo.models.unit_vocoder.module", "UnitVocoder"),
+    "wav2lip_syncnet": ("zoo.models.wav2lip_syncnet.module", "Wav2Lip"),
 }

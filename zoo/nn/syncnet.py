@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.errors import ConfigError
+
 WINDOW = 5
 """Video frames in a window."""
 COLUMNS = 20
@@ -75,19 +77,33 @@ class AudioTower(nn.Module):
         """(N, 1, 13, 20) -> (N, C)."""
         x = mfcc
         for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i == 1:
-                x = F.max_pool2d(x, 3, stride=(1, 2))
-            elif i == 4:
-                x = F.max_pool2d(x, 3, stride=2)
+            x = self.pool(i, block(x))
         return x.flatten(1)
+
+    @staticmethod
+    def pool(place: int, x: Tensor) -> Tensor:
+        """Pooling that follows the block at `place`, if any."""
+        if place == 1:
+            return F.max_pool2d(x, 3, stride=(1, 2))
+        return F.max_pool2d(x, 3, stride=2) if place == 4 else x
 
 
 class LipTower(nn.Module):
-    """Six convolutions over the picture; the first one sees all frames of the window."""
+    """Six convolutions over the picture; the first one sees all frames of the window.
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    Args:
+        channels: outputs of the convolutions.
+        image_size: `IMAGE_SIZE`, or half of it for a small network, which then leaves out the
+            first pooling, so that every later map has the published size.
+    """
+
+    def __init__(self, channels: Sequence[int], image_size: int = IMAGE_SIZE) -> None:
         super().__init__()
+        if image_size not in (IMAGE_SIZE, IMAGE_SIZE // 2):
+            raise ConfigError(
+                f"image_size must be {IMAGE_SIZE} or {IMAGE_SIZE // 2}, not {image_size}"
+            )
+        self.pooled = (0, 4) if image_size == IMAGE_SIZE else (4,)
         first, second, *inner, last = _pairs(3 * WINDOW, channels)
         self.blocks = nn.ModuleList(
             [
@@ -99,16 +115,18 @@ class LipTower(nn.Module):
         )
 
     def forward(self, windows: Tensor) -> Tensor:
-        """(N, 3, 5, 224, 224) -> (N, C)."""
+        """(N, 3, 5, image_size, image_size) -> (N, C)."""
         # the fast layout of convolutions on every device; the values do not depend on it
         x = windows.flatten(1, 2).contiguous(memory_format=torch.channels_last)
         for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i in (0, 4):
-                x = F.max_pool2d(x, 3, stride=2)
-            elif i == 1:
-                x = F.max_pool2d(x, 3, stride=2, padding=1)
+            x = self.pool(i, block(x))
         return x.flatten(1)
+
+    def pool(self, place: int, x: Tensor) -> Tensor:
+        """Pooling that follows the block at `place`, if any."""
+        if place == 1:
+            return F.max_pool2d(x, 3, stride=2, padding=1)
+        return F.max_pool2d(x, 3, stride=2) if place in self.pooled else x
 
 
 class SyncNet(nn.Module):
@@ -119,6 +137,7 @@ class SyncNet(nn.Module):
         lip_channels: outputs of the six convolutions over frames.
         head_size: hidden width of the heads.
         embedding_size: width of the common space.
+        image_size: side of the frames, see `LipTower`.
     """
 
     def __init__(
@@ -127,10 +146,12 @@ class SyncNet(nn.Module):
         lip_channels: Sequence[int],
         head_size: int,
         embedding_size: int,
+        image_size: int = IMAGE_SIZE,
     ) -> None:
         super().__init__()
+        self.image_size = image_size
         self.audio_tower = AudioTower(audio_channels)
-        self.lip_tower = LipTower(lip_channels)
+        self.lip_tower = LipTower(lip_channels, image_size)
         self.audio_head = Head(audio_channels[-1], head_size, embedding_size)
         self.lip_head = Head(lip_channels[-1], head_size, embedding_size)
 
@@ -140,7 +161,7 @@ class SyncNet(nn.Module):
         return embedded
 
     def embed_lips(self, windows: Tensor) -> Tensor:
-        """Frames (N, 3, 5, 224, 224) in BGR, 0..255 -> (N, D), not normalised."""
+        """Frames (N, 3, 5, image_size, image_size) in BGR, 0..255 -> (N, D), not normalised."""
         embedded: Tensor = self.lip_head(self.lip_tower(windows))
         return embedded
 

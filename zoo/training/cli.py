@@ -68,6 +68,7 @@ class StageCLI(LightningCLI):
                 **_leaves(self.default_config, "model.config"),
                 "model.stage": self.stage.name,
                 "data.root": str(self.data_root),
+                **{f"data.{name}": value for name, value in self.stage.data.items()},
             }
         )
         for source, target in self.recipe.links.items():

@@ -25,6 +25,8 @@ class Stage:
         mode: Whether the best value is the largest ("max") or the smallest ("min").
         max_steps: Dotted path into the config of the number of optimizer steps.
         gradient_clip: Dotted path into the config of the gradient-norm limit, if there is one.
+        data: Arguments of the datamodule that are this stage's own, e.g. what it need not decode;
+            flags win over them.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Stage:
     mode: str = "min"
     max_steps: str | None = None
     gradient_clip: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ class VocoderTrainingConfig(ZooConfig):
             lr=1e-3,
             schedule="cosine",
             warmup_updates=100,
-            total_steps=5000,
+            total_steps=3000,
             gan_start=None,
             mel_weight=5.0,
             stft_weight=1.0,
@@ -136,23 +136,21 @@ class GANVocoder(ZooModule):
             groups.append(list(self.discriminators.parameters()))
         settings = self.vocoder_training
         optimizers = [AdamW(group, settings.lr, settings.betas) for group in groups]
+        starts = (0, settings.gan_start or 0)
         return [
-            {"optimizer": one, "lr_scheduler": {"scheduler": self._schedule(one)}}
-            for one in optimizers
+            {"optimizer": one, "lr_scheduler": {"scheduler": self._schedule(one, start)}}
+            for one, start in zip(optimizers, starts, strict=False)
         ]
 
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> Any:
+    def _schedule(self, optimizer: torch.optim.Optimizer, start: int) -> Any:
         settings = self.vocoder_training
         if settings.schedule == "epochs":
             return ExponentialLR(optimizer, 0.999)
-        return LambdaLR(optimizer, lambda update: warmup_cosine(update, settings))
+        return LambdaLR(optimizer, lambda update: warmup_cosine(start + update, settings))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One update: the discriminators first, where they take part, then the generator."""
-        start = self.vocoder_training.gan_start
-        adversarial = (
-            self.discriminators is not None and start is not None and self.updates >= start
-        )
+        adversarial = self._is_adversarial()
         real = batch["wav"].unsqueeze(1)
         made, extra = self.resynthesize_batch(batch)
         losses = {**self.spectral_losses(made, real), **extra}
@@ -162,13 +160,17 @@ class GANVocoder(ZooModule):
         self._update(0, losses)
         self.updates += 1
         if self.vocoder_training.schedule == "cosine":
-            self._step_schedules()
+            self._step_schedules(adversarial)
         return torch.stack([loss.detach() for loss in losses.values()]).sum()
 
     def on_train_epoch_end(self) -> None:
         """Decay by epochs."""
         if self.vocoder_training.schedule == "epochs":
-            self._step_schedules()
+            self._step_schedules(self._is_adversarial())
+
+    def _is_adversarial(self) -> bool:
+        start = self.vocoder_training.gan_start
+        return self.discriminators is not None and start is not None and self.updates >= start
 
     def spectral_losses(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         """The weighted distances of the spectra of waveforms (B, 1, S)."""
@@ -205,9 +207,10 @@ class GANVocoder(ZooModule):
         optimizer.step()
         self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, prog_bar=index == 0)
 
-    def _step_schedules(self) -> None:
+    def _step_schedules(self, adversarial: bool) -> None:
         schedules: Any = self.lr_schedulers()
-        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+        both = schedules if isinstance(schedules, list) else [schedules]
+        for schedule in both if adversarial else both[:1]:
             schedule.step()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

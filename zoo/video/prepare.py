@@ -6,21 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from zoo.audio import SAMPLE_RATE, load_audio, save_audio
 from zoo.audio.files import replacing
 from zoo.errors import MediaError
 from zoo.tasks import Video
 from zoo.video.decode import probe_video
-from zoo.video.landmarks import find_landmarks
-from zoo.video.mouth import crop_mouth, fixed_crop, get_preset
+from zoo.video.mouth import get_preset
+from zoo.video.mouth_source import FIXED, READY, choose_source, cut_mouths
 from zoo.video.read import FPS, load_video
 from zoo.video.write import save_video
-
-FIXED = "fixed"
-BESIDE = (".npy", ".pkl", ".json")
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Prepared:
     audio: str | None
     preset: str
     landmarks: str
-    """The file or detector, or "fixed"."""
+    """The file or detector, "fixed", or "ready-made crop" for a clip of 96 x 96 pixels."""
     frames: int
     frames_without_face: int
 
@@ -63,9 +57,12 @@ def prepare(
     get_preset(preset)
     if path.resolve() == stem.with_name(f"{stem.name}.mp4").resolve():
         raise MediaError(f"{path}: the crop would be written over the video; choose another folder")
-    source = _source(path, landmarks)
     frames = load_video(path).frames
-    mouths, missing = _mouths(path, frames, preset, source, model)
+    source = choose_source(path, frames, landmarks)
+    try:
+        mouths, missing = cut_mouths(frames, preset, source, model=model)
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from error
     # frames are repeated or left out to come to 25 a second, as everywhere
     video = save_video(stem.with_name(f"{stem.name}.mp4"), Video(mouths, FPS))
     audio = None
@@ -76,7 +73,7 @@ def prepare(
         str(path),
         str(video),
         None if audio is None else str(audio),
-        FIXED if source == FIXED else preset,
+        str(source) if source in (FIXED, READY) else preset,
         str(source),
         len(mouths),
         missing,
@@ -84,43 +81,3 @@ def prepare(
     with replacing(stem.with_name(f"{stem.name}.json")) as part:
         part.write_text(json.dumps(asdict(done), indent=2) + "\n", encoding="utf-8")
     return done
-
-
-def _source(path: Path, landmarks: str | Path | None) -> str | Path:
-    """A file, "mediapipe" or "fixed"."""
-    if landmarks is None:
-        folder, fallback = path.parent, True
-    elif Path(landmarks).is_dir():
-        folder, fallback = Path(landmarks), False
-    else:
-        return landmarks
-    for ending in BESIDE:
-        if (folder / f"{path.stem}{ending}").is_file():
-            return folder / f"{path.stem}{ending}"
-    if fallback:
-        return FIXED
-    raise MediaError(f"{folder}: no landmarks of {path.name} ({path.stem}{' or '.join(BESIDE)})")
-
-
-def _mouths(
-    path: Path, frames: Tensor, preset: str, source: str | Path, model: str | Path | None
-) -> tuple[Tensor, int]:
-    """Crops (T, 3, 96, 96) and the number of frames without a face."""
-    try:
-        if str(source) == FIXED:
-            _check_track(frames)
-            return fixed_crop(frames), 0
-        found = find_landmarks(frames, source, model=model)
-        missing = int(torch.from_numpy(~found.present).sum())
-        return crop_mouth(frames, found, preset).frames, missing
-    except MediaError as error:
-        raise MediaError(f"{path}: {error}") from error
-
-
-def _check_track(frames: Tensor) -> None:
-    height, width = frames.shape[-2:]
-    if height != width:
-        raise MediaError(
-            f"frames of {width} x {height} pixels are no LRS-style face track (a square), so the "
-            "fixed crop would miss the mouth; give landmarks as a file or `--landmarks mediapipe`"
-        )

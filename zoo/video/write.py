@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import av
 import numpy as np
@@ -37,7 +37,7 @@ def save_video(path: str | Path, video: Video) -> Path:
         MediaError: the ending is not `.mp4`, or the sound holds NaN or is empty.
     """
     rate = None if video.speech is None else video.speech.sample_rate
-    with VideoWriter(path, video.fps, sample_rate=rate) as writer:
+    with VideoWriter(path, video.fps, sample_rate=rate, tags=video.tags) as writer:
         writer.write(video.frames)
         if video.speech is not None:
             writer.write_sound(video.speech.waveform)
@@ -57,6 +57,7 @@ class VideoWriter:
         *,
         sample_rate: int | None = None,
         encoding: Mapping[str, str] = _ENCODING,
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Prepare to write.
 
@@ -65,6 +66,7 @@ class VideoWriter:
             fps: frames a second.
             sample_rate: rate of the sound in Hz, None for a silent film.
             encoding: options of the picture encoder (x264), e.g. `crf`, `preset`, `threads`.
+            tags: words for the head of the file; mp4 knows `title`, `comment`, `description` ...
         """
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
@@ -75,7 +77,7 @@ class VideoWriter:
             check_rate(sample_rate, str(path))
         self._fps = Fraction(fps).limit_denominator(100_000)
         self._sample_rate = sample_rate
-        self._encoding = dict(encoding)
+        self._encoding, self._tags = dict(encoding), dict(tags)
         self._frames = 0
         self._samples = 0
 
@@ -85,6 +87,7 @@ class VideoWriter:
         # the index goes in front, so that a page can play the file while it loads
         container = av.open(str(part), "w", options={"movflags": "+faststart"})
         self._container = self._exits.enter_context(container)
+        self._container.metadata.update(self._tags)
         self._video = container.add_stream("libx264", rate=self._fps, options=self._encoding)
         self._video.pix_fmt = "yuv420p"
         if self._sample_rate is not None:
@@ -113,6 +116,21 @@ class VideoWriter:
             raise MediaError(f"{self.path}: the picture size changes; write frames of one size")
         for pixels in frames.permute(0, 2, 3, 1).contiguous().numpy():
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = self._frames, 1 / self._fps
+            self._container.mux(self._video.encode(frame))
+            self._frames += 1
+
+    def write_planes(self, planes: Tensor) -> None:
+        """Append pictures as the encoder takes them (yuv420p), which spares it a conversion.
+
+        Args:
+            planes: (T, 3H/2, W) uint8: H rows of brightness, then both colour planes of half the
+                width and height, H and W even.
+        """
+        for pixels in planes.numpy():
+            frame = av.VideoFrame.from_ndarray(pixels, format="yuv420p")
+            if self._frames == 0:
+                self._video.height, self._video.width = frame.height, frame.width
             frame.pts, frame.time_base = self._frames, 1 / self._fps
             self._container.mux(self._video.encode(frame))
             self._frames += 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -48,7 +49,10 @@ def film(head: HeadTrack, lips: MouthTrack, seed: int = 0) -> Film:
 
 
 def pictures(what: Film) -> torch.Tensor:
-    return torch.cat(list(frames(what)))
+    """(T, 3, 224, 224) as a player shows them."""
+    planes = torch.cat(list(frames(what))).numpy()
+    shown = [av.VideoFrame.from_ndarray(p, "yuv420p").to_ndarray(format="rgb24") for p in planes]
+    return torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -206,7 +210,7 @@ def test_frames_are_the_same_again(mood: str) -> None:
 
 def test_long_clips_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     what = film(still(7), mouth(7, open=0.4))
-    whole = pictures(what)
+    whole = torch.cat(list(frames(what)))
     monkeypatch.setattr(faces, "_CHUNK", 3)
     pieces = list(frames(what))
     assert [len(piece) for piece in pieces] == [3, 3, 1]

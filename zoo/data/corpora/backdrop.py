@@ -74,11 +74,10 @@ def draw_backdrop(look: Look, who: Identity) -> Image.Image:
 
 
 def light_field(look: Look) -> Layer:
-    """What the light does to each pixel: (224, 224, 3) factors around one."""
+    """How the light falls on each pixel, without its colour: (1, 224, 224) factors around one."""
     axis = np.linspace(-1, 1, PICTURE)
     slope = look.light[0] * axis[None, :] + look.light[1] * axis[:, None]
-    field = (1 + slope)[..., None] * np.array(look.tint)
-    lit: Layer = field.astype(np.float32)
+    lit: Layer = (1 + slope)[None].astype(np.float32)
     return lit
 
 

@@ -35,7 +35,7 @@ _OCCLUDED: Final = 0.12  # share of the clips
 _MOODS: Final = (0.4, 0.2, 0.15, 0.1, 0.15)
 _ID_SIGNS: Final = string.ascii_letters + string.digits + "-_"
 # one thread: with more, the bytes would depend on the machine's cores
-_ENCODING: Final = {"crf": "20", "preset": "superfast", "threads": "1"}
+_ENCODING: Final = {"crf": "20", "preset": "ultrafast", "threads": "1"}
 Quirk = Literal["", "short", "absent", "filler", "long"]
 
 
@@ -195,7 +195,7 @@ def render(clip: Clip, stem: Path) -> Rendered:
     ) as writer:
         with _one_thread():
             for pictures in faces.frames(film):
-                writer.write(pictures)
+                writer.write_planes(pictures)
         writer.write_sound(torch.from_numpy(samples))
     np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))  # type: ignore[arg-type]
     words = list(single_words(recording))
@@ -250,12 +250,12 @@ def _film(clip: Clip, recording: Recording, frames: int, rng: np.random.Generato
 
 
 def _tracks(film: Film) -> dict[str, NDArray[Any]]:
-    edges, corner = film.contours(), film.occlusion()
+    lips, corner = film.lips(), film.occlusion()
     hidden = np.zeros(len(film), bool) if corner is None else corner[:, 1] < 165
     return {
         "landmarks": faces.landmarks(film).round(2).astype(np.float32),
-        "opening": np.array([edge.opening for edge in edges], np.float32),
-        "width": np.array([edge.width for edge in edges], np.float32),
+        "opening": lips.opening.astype(np.float32),
+        "width": lips.width.astype(np.float32),
         "occluded": hidden,
     }
 

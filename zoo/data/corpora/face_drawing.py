@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -30,18 +31,23 @@ def draw_head(who: Identity, brow_lift: float, brow_turn: float) -> Layer:
         brow_turn: pixels by which it lowers their inner ends.
     """
     face = who.landmarks()
+    top = Image.new("RGBA", (CANVAS * FINE, CANVAS * FINE), (*who.hair, 0))
+    draw = ImageDraw.Draw(top)
+    _front_hair(draw, who, face)
+    _brows(draw, who, face, brow_lift, brow_turn)
+    return over(_skin(who), np.asarray(top.reduce(FINE), dtype=np.float32))
+
+
+@lru_cache(maxsize=2)
+def _skin(who: Identity) -> Layer:
+    """What no mood changes; the clips of one person are drawn one after the other."""
+    face = who.landmarks()
     image = Image.new("RGBA", (CANVAS * FINE, CANVAS * FINE), (*who.hair, 0))
     draw = ImageDraw.Draw(image)
     _back_hair(draw, who, face)
     _ears(draw, who, face)
     _shape(draw, outline(face), who.skin)
-    skin = np.asarray(image.reduce(FINE), dtype=np.float32)
-    skin = _modelled(skin, who, face)
-    top = Image.new("RGBA", image.size, (*who.hair, 0))
-    draw = ImageDraw.Draw(top)
-    _front_hair(draw, who, face)
-    _brows(draw, who, face, brow_lift, brow_turn)
-    return over(skin, np.asarray(top.reduce(FINE), dtype=np.float32))
+    return _modelled(np.asarray(image.reduce(FINE), dtype=np.float32), who, face)
 
 
 def draw_eyes(who: Identity, head: Layer, gaze: float) -> Layer:
@@ -63,8 +69,8 @@ def draw_eyes(who: Identity, head: Layer, gaze: float) -> Layer:
             _eye(draw, who, corner, 1 - step / (LIDS - 1), gaze)
         if who.glasses:
             _glasses(draw, who)
-        eyes = np.asarray(image.reduce(FINE), dtype=np.float32)
-        patches.append(over(head[EYE_ROWS], eyes[EYE_ROWS]))
+        strip = image.crop((0, FINE * EYE_ROWS.start, image.width, FINE * EYE_ROWS.stop))
+        patches.append(over(head[EYE_ROWS], np.asarray(strip.reduce(FINE), dtype=np.float32)))
     return np.stack(patches)
 
 
@@ -270,9 +276,7 @@ def _modelled(skin: Layer, who: Identity, face: Array) -> Layer:
         (mx + 27, my - 11, 3, 12, -0.07),  # folds beside the nose
         (mx, my - 12, 2, 4, -0.06),  # philtrum
     ]
-    light = np.ones((CANVAS, CANVAS))
-    for x, y, sx, sy, strength in spots:
-        light += strength * _spot(x, y, sx, sy)
+    light = 1 + _spots(spots)
     across, down = (_AXIS - mx) / (half * 1.12), (_AXIS - bridge[1] - 18) / 100
     round_off = across[None] ** 2 + down[:, None] ** 2
     light -= 0.26 * np.clip(round_off, 0, 1.2) ** 2
@@ -282,16 +286,17 @@ def _modelled(skin: Layer, who: Identity, face: Array) -> Layer:
     return np.concatenate([np.clip(color, 0, 255), skin[..., 3:]], axis=-1).astype(np.float32)
 
 
-def _spot(x: float, y: float, width: float, height: float) -> Array:
-    """A bell over the canvas, one in its middle."""
-    column = np.exp(-0.5 * ((_AXIS - y) / height) ** 2)
-    return np.outer(column, np.exp(-0.5 * ((_AXIS - x) / width) ** 2))
+def _spots(spots: Sequence[tuple[float, float, float, float, float]]) -> Array:
+    """The sum of bells over the canvas: x, y, spread to the side, spread down, height."""
+    x, y, width, height, strength = np.array(spots).T[:, :, None]
+    columns = strength * np.exp(-0.5 * ((_AXIS - y) / height) ** 2)
+    whole: Array = columns.T @ np.exp(-0.5 * ((_AXIS - x) / width) ** 2)
+    return whole
 
 
 def _rosy(color: Array, left: Array, right: Array) -> Array:
-    for x, y in ((left[0] - 4, left[1] + 32), (right[0] + 4, right[1] + 32)):
-        cheek = _spot(x, y, 12, 10)[..., None]
-        color = color * (1 - cheek * np.array([0.0, 0.09, 0.07]))
+    cheeks = _spots([(x, left[1] + 32, 12, 10, 1) for x in (left[0] - 4, right[0] + 4)])
+    color[..., 1:] *= 1 - cheeks[..., None] * np.array([0.09, 0.07])
     return color
 
 

@@ -1,20 +1,20 @@
 """Films a talking face: who, how the mouth and the head move, where; frames and landmarks come out.
 
 The head is drawn once a clip. For each frame the jaw is let down, lids and lips are laid on, and
-the whole is turned, lit, put before its background and seen through a noisy sensor.
+the whole is turned, lit, put before its background and seen through a noisy sensor. All of it
+happens in the planes that the video encoder takes, several frames at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,9 +27,10 @@ from zoo.data.corpora.backdrop import (
 )
 from zoo.data.corpora.face_drawing import EYE_ROWS, LIDS, draw_eyes, draw_head, lids
 from zoo.data.corpora.identity import CANVAS, MOUTH_CENTRE, Identity
-from zoo.data.corpora.lips import JAW_DROP, PATCH, Contours, MouthShape, contours, draw_mouth
+from zoo.data.corpora.lips import JAW_DROP, LEFT, RIGHT, Lips, draw_mouths, lips
 from zoo.data.corpora.motion import MOODS, PICTURE, HeadTrack, to_canvas, to_picture
 from zoo.data.corpora.mouth import MouthTrack
+from zoo.data.corpora.planes import Planes, Tint, packed, split, to_planes
 
 Array = NDArray[np.float64]
 Layer = NDArray[np.float32]
@@ -38,7 +39,9 @@ _JAW_MAX: Final = 1.2
 _JAW_TOP: Final = int(MOUTH_CENTRE[1]) - 4
 _CHUNK: Final = 5  # frames at a time: they fit the processor's cache
 _NOISE_SIDE: Final = 320
-_COARSE: Final = 57  # points a side at which the turn of the head is worked out
+_NOISE_LUMA: Final = 0.57  # what noise of one grey level in red, green and blue comes to
+_NOISE_CHROMA: Final = 0.27
+_COARSE: Final = 33  # points a side at which the turn of the head is worked out
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,9 @@ class Film:
     def __len__(self) -> int:
         return len(self.mouth)
 
-    def shapes(self) -> list[MouthShape]:
-        """The mouth of every frame."""
-        m, smile = self.mouth, MOODS[self.mood].smile
-        rows = zip(m.jaw, m.open, m.width, m.round, m.tuck, m.tongue)
-        return [MouthShape(*map(float, (*row, smile))) for row in rows]
-
-    def contours(self) -> list[Contours]:
+    def lips(self) -> Lips:
         """The edges of the lips in every frame, on the canvas."""
-        return [contours(self.who, shape) for shape in self.shapes()]
+        return lips(self.who, self.mouth, MOODS[self.mood].smile)
 
     def occlusion(self) -> NDArray[np.int64] | None:
         """Upper left corner (T, 2) of the occluder in the picture."""
@@ -95,123 +92,162 @@ def landmarks(film: Film) -> Array:
     inner = 1 - np.abs(np.arange(5) - 4) / 4
     points[:, 17:27, 1] += mood.brow_turn * np.concatenate([inner, inner[::-1]])
     points[:, :17] = _lowered(points[:, :17], film.mouth.jaw)
-    for frame, lid in enumerate(film.head.lids):
-        _close(film.who, points[frame], 1 - round(lid * (LIDS - 1)) / (LIDS - 1))
-    points[:, 48:] = [edge.landmarks() for edge in film.contours()]
+    points[:, 36:48] = _eye_points(film.who)[_lid_steps(film.head)]
+    points[:, 48:] = film.lips().landmarks()
     seen = to_picture(film.head, points)
     seen[slice(*film.absent)] = np.nan
     return seen
 
 
 def frames(film: Film) -> Iterator[Tensor]:
-    """The pictures in pieces of (t, 3, 224, 224) uint8."""
-    head, sensor, thing = _Head.drawn(film), _Sensor.of(film), _Thing.of(film)
-    backdrop = _tensor(np.asarray(draw_backdrop(film.look, film.who)))
-    shapes, edges = film.shapes(), film.contours()
+    """The pictures in pieces of (t, 336, 224) uint8, as `VideoWriter.write_planes` takes them."""
+    tint = film.look.tint
+    head, sensor, thing = _Head.drawn(film, tint), _Sensor.of(film), _Thing.of(film, tint)
+    backdrop, mouth = _backdrop(film.look, film.who), film.lips()
     for start in range(0, len(film), _CHUNK):
-        part = range(start, min(start + _CHUNK, len(film)))
-        canvas = np.empty((len(part), CANVAS, CANVAS, 4), np.uint8)
-        for k, frame in enumerate(part):
-            face = head.posed(film.mouth.jaw[frame], film.head.lids[frame])
-            face.alpha_composite(draw_mouth(film.who, shapes[frame], edges[frame]), PATCH[:2])
-            canvas[k] = np.asarray(face)
-            if film.absent[0] <= frame < film.absent[1]:
-                canvas[k] = 0
-        seen = _turned(film.head, slice(part.start, part.stop), canvas)
-        pictures = seen[:, :3] + (1 - seen[:, 3:] / 255) * backdrop
-        for picture, frame in zip(pictures, part):
-            if thing is not None:
-                thing.hold(picture, frame)
-        yield sensor.record(pictures)
+        part = slice(start, min(start + _CHUNK, len(film)))
+        canvas = head.posed(film, part)
+        head.speak(canvas, draw_mouths(film.who, mouth.part(part), tint))
+        for frame in range(*film.absent):
+            if part.start <= frame < part.stop:
+                canvas.luma[frame - start] = canvas.chroma[frame - start] = 0
+        seen = _turned(film.head, part, canvas)
+        luma = _before(seen.luma, backdrop.luma)
+        chroma = _before(seen.chroma, backdrop.chroma)
+        if thing is not None:
+            thing.hold(luma, chroma, part)
+        yield sensor.record(luma, chroma, part)
 
 
-def _tensor(image: NDArray[Any]) -> Tensor:
-    """An array (H, W, C) as float (C, H, W)."""
-    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).contiguous()
+@lru_cache(maxsize=2)
+def _backdrop(look: Look, who: Identity) -> Planes:
+    """Once for the clips of a recording, which are made one after the other."""
+    return to_planes(np.asarray(draw_backdrop(look, who))[None], look.tint)
+
+
+def _before(seen: Tensor, behind: Tensor) -> Tensor:
+    """Layers (t, C + 1, H, W), coverage last, laid on a picture (1, C, H, W)."""
+    covered = seen[:, -1:]
+    return torch.addcmul(seen[:, :-1] + behind, covered, behind, value=-1)
 
 
 @dataclass(frozen=True)
 class _Sensor:
     """What light and camera make of the pictures."""
 
-    light: Tensor
-    noise: Tensor
+    light: tuple[Tensor, Tensor]
+    noise: tuple[Tensor, Tensor]
+    places: NDArray[np.int64]
     sharpness: float
-    rng: np.random.Generator
 
     @classmethod
     def of(cls, film: Film) -> _Sensor:
         rng = np.random.default_rng([film.seed, 2])
-        side = (3, _NOISE_SIDE, _NOISE_SIDE)
-        noise = film.look.noise * rng.standard_normal(side, dtype=np.float32)
-        light = _tensor(light_field(film.look))
-        return cls(light, torch.from_numpy(noise), film.look.sharpness, rng)
+        half = _NOISE_SIDE // 2
+        luma = rng.standard_normal((1, _NOISE_SIDE, _NOISE_SIDE), dtype=np.float32)
+        chroma = rng.standard_normal((2, half, half), dtype=np.float32)
+        noise = (film.look.noise * _NOISE_LUMA * luma, film.look.noise * _NOISE_CHROMA * chroma)
+        places = rng.integers(0, (_NOISE_SIDE - PICTURE) // 2, (len(film), 2))
+        light = torch.from_numpy(light_field(film.look))
+        halved = light[:, ::2, ::2]
+        sheets = (torch.from_numpy(noise[0]), torch.from_numpy(noise[1]))
+        return cls((light, halved), sheets, places, film.look.sharpness)
 
-    def record(self, pictures: Tensor) -> Tensor:
-        """Bytes (t, 3, 224, 224) of pictures (t, 3, 224, 224), which are written to."""
-        if self.sharpness < 1:
-            side = round(PICTURE * self.sharpness)
-            small = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
-            pictures = F.interpolate(small, (PICTURE, PICTURE), mode="bilinear")
-        pictures *= self.light
-        for picture in pictures:  # another piece of one sheet of noise for each frame
-            y, x = (int(v) for v in self.rng.integers(0, _NOISE_SIDE - PICTURE, 2))
-            picture += self.noise[:, y : y + PICTURE, x : x + PICTURE]
-        return pictures.clamp_(0, 255).to(torch.uint8)
+    def record(self, luma: Tensor, chroma: Tensor, part: slice) -> Tensor:
+        """Bytes (t, 336, 224) of (t, 1, 224, 224) and (t, 2, 112, 112), which are written to."""
+        pictures = [self._blurred(luma), self._blurred(chroma)]
+        for picture, light in zip(pictures, self.light):
+            picture *= light
+        for k, (y, x) in enumerate(self.places[part].tolist()):
+            for scale, picture, noise in zip((2, 1), pictures, self.noise):
+                # another piece of one sheet of noise for each frame
+                rows, columns = (slice(scale * v, scale * v + picture.shape[-1]) for v in (y, x))
+                picture[k] += noise[:, rows, columns]
+        return packed(pictures[0][:, 0], pictures[1])
+
+    def _blurred(self, picture: Tensor) -> Tensor:
+        if self.sharpness == 1:
+            return picture
+        size = picture.shape[-1]
+        few = round(size * self.sharpness)
+        small = F.interpolate(picture, (few, few), mode="bilinear", antialias=True)
+        return F.interpolate(small, (size, size), mode="bilinear")
 
 
 @dataclass(frozen=True)
 class _Thing:
     """Something held before the face."""
 
-    color: Tensor
-    alpha: Tensor
+    layer: Planes
     corners: NDArray[np.int64]
 
     @classmethod
-    def of(cls, film: Film) -> _Thing | None:
+    def of(cls, film: Film, tint: Tint) -> _Thing | None:
         corners = film.occlusion()
         if corners is None or film.occluder is None:
             return None
-        layer = _tensor(np.asarray(draw_occluder(film.occluder, film.who)))
-        return cls(layer[:3], layer[3:] / 255, corners)
+        layer = np.array(draw_occluder(film.occluder, film.who), dtype=np.float32)
+        layer[..., :3] *= layer[..., 3:] / 255
+        return cls(to_planes(layer[None], tint), corners)
 
-    def hold(self, picture: Tensor, frame: int) -> None:
-        x, y = (int(v) for v in self.corners[frame])
-        height, width = max(0, min(self.color.shape[1], PICTURE - y)), self.color.shape[2]
-        below = picture[:, y : y + height, x : x + width]
-        below += self.alpha[:, :height] * (self.color[:, :height] - below)
+    def hold(self, luma: Tensor, chroma: Tensor, part: slice) -> None:
+        for k, (x, y) in enumerate(self.corners[part].tolist()):
+            _lay(luma[k], self.layer.luma[0], x, y)
+            _lay(chroma[k], self.layer.chroma[0], x // 2, y // 2)
+
+
+def _lay(picture: Tensor, layer: Tensor, x: int, y: int) -> None:
+    """Put a layer (C + 1, h, w), coverage last, before a picture (C, H, W), cut at its edges."""
+    rows = max(0, min(layer.shape[1], picture.shape[1] - y))
+    below = picture[:, y : y + rows, x : x + layer.shape[2]]
+    below += layer[:-1, :rows] - layer[-1:, :rows] * below
 
 
 @dataclass(frozen=True)
 class _Head:
     """The drawn head: everything above the jaw once, what moves in all its positions."""
 
-    still: Image.Image
-    eyes: list[Image.Image]
-    jaws: list[Image.Image]
+    still: Planes
+    eyes: Planes
+    jaws: Planes
 
     @classmethod
-    def drawn(cls, film: Film) -> _Head:
+    def drawn(cls, film: Film, tint: Tint) -> _Head:
         mood = MOODS[film.mood]
         head = draw_head(film.who, mood.brow_lift, mood.brow_turn)
         # colour where nothing is to be seen must not bleed into the edge of the turned head
         head[..., :3] *= head[..., 3:] / 255
-        eyes = [_image(layer) for layer in draw_eyes(film.who, head, film.gaze)]
-        return cls(_image(head), eyes, [_image(layer) for layer in _jaw_stack(head)])
+        eyes = to_planes(draw_eyes(film.who, head, film.gaze), tint)
+        return cls(to_planes(head[None], tint), eyes, to_planes(_jaw_stack(head), tint))
 
-    def posed(self, jaw: float, lid: float) -> Image.Image:
-        """The head with this jaw and these lids, (256, 256) RGBA."""
-        place = min(max(jaw / _JAW_MAX, 0.0), 1.0) * (_JAWS - 1)
-        low = min(int(place), _JAWS - 2)
-        face = self.still.copy()
-        face.paste(Image.blend(self.jaws[low], self.jaws[low + 1], place - low), (0, _JAW_TOP))
-        face.paste(self.eyes[round(lid * (LIDS - 1))], (0, EYE_ROWS.start))
-        return face
+    def posed(self, film: Film, part: slice) -> Planes:
+        """The head with the jaw and the lids of some frames."""
+        place = np.clip(film.mouth.jaw[part] / _JAW_MAX, 0, 1) * (_JAWS - 1)
+        low = np.minimum(place.astype(np.int64), _JAWS - 2)
+        share = torch.from_numpy((place - low).astype(np.float32))[:, None, None, None]
+        above = torch.from_numpy(low)
+        canvas = self.still.clone(len(place))
+        step = torch.from_numpy(_lid_steps(film.head.part(part)))
+        for plane, name, scale in ((canvas.luma, "luma", 1), (canvas.chroma, "chroma", 2)):
+            jaws, eyes = getattr(self.jaws, name), getattr(self.eyes, name)
+            plane[:, :, _JAW_TOP // scale :] = torch.lerp(jaws[above], jaws[above + 1], share)
+            plane[:, :, EYE_ROWS.start // scale : EYE_ROWS.stop // scale] = eyes[step]
+        return canvas
+
+    @staticmethod
+    def speak(canvas: Planes, mouths: tuple[Tensor, int]) -> None:
+        """Lay mouths on the canvas; under them there is skin everywhere."""
+        layer, first = mouths
+        rows, patch = layer.shape[2], split(layer)
+        for plane, mouth, scale in ((canvas.luma, patch.luma, 1), (canvas.chroma, patch.chroma, 2)):
+            place = slice(first // scale, (first + rows) // scale)
+            below = plane[:, :-1, place, LEFT // scale : RIGHT // scale]
+            below += mouth[:, :-1] - mouth[:, -1:] * below
 
 
-def _image(layer: Layer) -> Image.Image:
-    return Image.fromarray(np.rint(layer).astype(np.uint8), "RGBA")
+def _lid_steps(head: HeadTrack) -> NDArray[np.int64]:
+    """Which of the drawn positions the lids are in, (T,)."""
+    return np.rint(head.lids * (LIDS - 1)).astype(np.int64)
 
 
 def _jaw_stack(head: Layer) -> Layer:
@@ -252,21 +288,33 @@ def _lowered(points: Array, jaw: Array) -> Array:
     return moved
 
 
-def _close(who: Identity, points: Array, openness: float) -> None:
-    """Set the landmarks of both eyes."""
-    for corner in (36, 42):
-        x, upper, lower = lids(who, corner, openness)
-        order = ((0, upper), (4, upper), (8, upper), (12, upper), (8, lower), (4, lower))
-        points[corner : corner + 6] = [(x[k], edge[k]) for k, edge in order]
+def _eye_points(who: Identity) -> Array:
+    """Landmarks 36 to 47 at every position of the lids: (LIDS, 12, 2)."""
+    found = np.empty((LIDS, 12, 2))
+    for step in range(LIDS):
+        for k, corner in ((0, 36), (6, 42)):
+            x, upper, lower = lids(who, corner, 1 - step / (LIDS - 1))
+            order = ((0, upper), (4, upper), (8, upper), (12, upper), (8, lower), (4, lower))
+            found[step, k : k + 6] = [(x[place], edge[place]) for place, edge in order]
+    return found
 
 
-def _turned(head: HeadTrack, part: slice, canvas: NDArray[np.uint8]) -> Tensor:
-    """The canvases (t, 256, 256, 4) as seen in the picture: (t, 4, 224, 224) float."""
+def _turned(head: HeadTrack, part: slice, canvas: Planes) -> Planes:
+    """The canvases (t, ..., 256, 256) as seen in the picture, (t, ..., 224, 224)."""
     axis = np.linspace(0, PICTURE - 1, _COARSE)
     points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    source = to_canvas(head.part(part), points).reshape(-1, _COARSE, _COARSE, 2)
-    coarse = torch.from_numpy(source * (2 / (CANVAS - 1)) - 1).float().permute(0, 3, 1, 2)
-    size = (PICTURE, PICTURE)
-    grid = F.interpolate(coarse.contiguous(), size, mode="bilinear", align_corners=True)
-    images = torch.from_numpy(canvas).permute(0, 3, 1, 2).float()
-    return F.grid_sample(images, grid.permute(0, 2, 3, 1), align_corners=True)
+    source = to_canvas(head.part(part), points)
+    # a pixel of colour lies in the middle of four of brightness, so its outermost are nearer
+    inward = (points - axis.mean()) / (1 - PICTURE)
+    halved = 0.5 * (source + inward - 0.5)
+    return Planes(_sampled(canvas.luma, source), _sampled(canvas.chroma, halved))
+
+
+def _sampled(planes: Tensor, places: Array) -> Tensor:
+    """Planes (t, C, H, H) at coarse places (t, N, 2) in their pixels, and evenly between these."""
+    side = planes.shape[-1]
+    coarse = torch.from_numpy(places * (2 / (side - 1)) - 1).float()
+    coarse = coarse.reshape(-1, _COARSE, _COARSE, 2).permute(0, 3, 1, 2).contiguous()
+    size = (PICTURE * side // CANVAS, PICTURE * side // CANVAS)
+    grid = F.interpolate(coarse, size, mode="bilinear", align_corners=True)
+    return F.grid_sample(planes, grid.permute(0, 2, 3, 1), align_corners=True)

@@ -1,1 +1,1 @@
-"""Shared block unit HiFi-GAN: speech from discrete units (arXiv 2104.00355)."""
+"""Unit vocoders: discrete speech units to a waveform (arXiv 2104.00355, 2107.05604)."""

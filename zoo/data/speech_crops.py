@@ -1,0 +1,133 @@
+"""Crops of recorded speech, for training vocoders; the recordings are decoded once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from zoo.audio.variation import Variation
+from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset
+from zoo.data.loading import ReportingLoader
+from zoo.data.speech_text import SpeechInMemory
+from zoo.errors import DataError
+
+log = logging.getLogger(__name__)
+# other voices at other levels; noise and narrow bands are nothing a vocoder should learn
+VARIATION = Variation(speed_share=0.7, noise_share=0.0, band_share=0.0)
+
+
+class SpeechCrops(Dataset[dict[str, Any]]):
+    """A crop (S,) of every recording; a recording that is shorter ends in silence.
+
+    Args:
+        recordings: whole recordings.
+        samples: length of a crop.
+        train: at a random place, else from the middle.
+    """
+
+    def __init__(self, recordings: SpeechInMemory, samples: int, *, train: bool) -> None:
+        self.recordings, self.samples, self.train = recordings, samples, train
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = self.recordings[index]
+        audio: Tensor = item["audio"]
+        spare = max(0, len(audio) - self.samples)
+        start = int(torch.randint(spare + 1, ())) if self.train else spare // 2
+        crop = audio[start : start + self.samples]
+        return {"wav": F.pad(crop, (0, self.samples - len(crop))), "id": item["id"]}
+
+
+def collate_crops(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Batch crops: `wav` (B, S) and `id`, a list of B strings."""
+    return {
+        "wav": torch.stack([item["wav"] for item in items]),
+        "id": [item["id"] for item in items],
+    }
+
+
+class SpeechCropDataModule(AudioVisualDataModule):
+    """Loaders of speech crops over LRS3, LRS2 or LRS-VoxMM.
+
+    Args:
+        root: the dataset's folder.
+        dataset: as for `AudioVisualDataModule`.
+        batch_size: crops a step and process.
+        crop_samples: length of a training crop at 16 kHz.
+        eval_samples: length of a validation crop.
+        num_workers: processes that cut and vary.
+        train_split: what to train on.
+        vary: change pace (and with it pitch and formants) and level of the training sound.
+        seed: order and places of the crops.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        dataset: str = "auto",
+        batch_size: int = 16,
+        crop_samples: int = 8960,
+        eval_samples: int = 32_000,
+        num_workers: int = 0,
+        train_split: str = "train",
+        vary: bool = True,
+        seed: int = 7122,
+    ):
+        super().__init__(
+            root,
+            dataset,
+            picture="none",
+            sound="waveform",
+            batch_size=batch_size,
+            num_workers=num_workers,
+            max_seconds=None,
+            train_split=train_split,
+            seed=seed,
+        )
+        self.crop_samples, self.eval_samples = crop_samples, eval_samples
+        self.variation = VARIATION if vary else None
+        self._decoded: dict[str, SpeechInMemory] = {}
+
+    def recordings(self, split: str, variation: Variation | None = None) -> SpeechInMemory:
+        """The recordings of a split, decoded at the first call.
+
+        Raises:
+            DataError: none could be read.
+        """
+        if split not in self._decoded:
+            one = AudioVisualDataset(self.utterances(split), self.root, self.streams)
+            self._decoded[split] = SpeechInMemory(one, variation)
+            log.info("%s: %d recordings in memory", split, len(self._decoded[split]))
+        if not len(self._decoded[split]):
+            raise DataError(f"{self.root}: no recording of split {split!r} could be read")
+        return self._decoded[split]
+
+    def train_dataloader(self) -> ReportingLoader:
+        """Crops at random places, every time another version of each recording."""
+        data = self.recordings(self.train_split, self.variation)
+        crops = SpeechCrops(data, self.crop_samples, train=True)
+        drop_last = len(crops) >= self.batch_size
+        return self._crop_loader(crops, shuffle=True, drop_last=drop_last)
+
+    def _eval_loader(self, split: str) -> ReportingLoader:
+        crops = SpeechCrops(self.recordings(split), self.eval_samples, train=False)
+        return self._crop_loader(crops)
+
+    def _crop_loader(self, crops: Dataset[dict[str, Any]], **options: Any) -> ReportingLoader:
+        return ReportingLoader(
+            crops,
+            batch_size=self.batch_size,
+            collate_fn=collate_crops,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            generator=self._generator,
+            **options,
+        )

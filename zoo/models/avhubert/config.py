@@ -1,0 +1,200 @@
+"""Configuration of AV-HuBERT (arXiv 2201.02184): pretrained encoders and recognisers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from zoo.errors import ConfigError
+from zoo.hub.config import ZooConfig
+from zoo.nn.avhubert_config import AVHuBERTConfig
+from zoo.nn.avhubert_pretraining import PretrainingConfig
+from zoo.nn.decoding.decoder import DecoderConfig
+from zoo.nn.recognition_search import SearchConfig
+
+Streams = Literal["video", "audio", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig(ZooConfig):
+    """Noise that training adds to the sound (arXiv 2201.01763, section 3)."""
+
+    share: float = 0.0
+    """How often an utterance gets noise; 0.25 in the noise-robust models."""
+    lowest_snr_db: float = 0.0
+    """Lower end of the signal-to-noise ratios, which are drawn evenly."""
+    highest_snr_db: float = 0.0
+    """Upper end."""
+    voices: int = 4
+    """Other utterances of the training set that make up the babble."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterationConfig(ZooConfig):
+    """One iteration of pretraining: its targets and its steps."""
+
+    task: PretrainingConfig = field(default_factory=PretrainingConfig)
+    """Masking and clusters."""
+    target_layer: int | None = None
+    """Layer of the model so far whose features are clustered; None clusters MFCC."""
+    lr: float = 5e-4
+    """Peak learning rate of Adam."""
+    warmup_steps: int = 32_000
+    """Steps of linear growth; linear decay to zero follows."""
+    total_steps: int = 400_000
+    """Optimizer steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningConfig(ZooConfig):
+    """Training of the recogniser; the defaults are those of Base with 433 h of LRS3."""
+
+    lr: float = 1e-3
+    """Peak learning rate of Adam."""
+    warmup_steps: int = 40_000
+    """Steps of linear growth from a hundredth."""
+    hold_steps: int = 0
+    """Steps at the peak."""
+    decay_steps: int = 80_000
+    """Steps of exponential decay to a twentieth."""
+    total_steps: int = 120_000
+    """Optimizer steps."""
+    freeze_steps: int = 60_000
+    """First steps, in which the encoder stays as it is."""
+    label_smoothing: float = 0.1
+    """Probability spread over the wrong tokens."""
+    ctc_weight: float = 0.0
+    """Share of CTC in the loss, where there is a CTC head."""
+    layer_drop: float = 0.1
+    """Share of the encoder's layers left out of a step."""
+    activation_dropout: float = 0.1
+    """Inside the encoder's feed-forward parts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(ZooConfig):
+    """What all stages share."""
+
+    batch_size: int = 32
+    """Utterances in a global batch."""
+    max_seconds: float = 20.0
+    """Longer utterances are left out of training."""
+    gradient_clip: float = 10.0
+    """Limit of the gradient norm."""
+    weight_decay: float = 0.01
+    """Of Adam in pretraining."""
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    """Noise in the training sound."""
+    cluster_utterances: int = 1000
+    """Utterances whose frames fit the clusters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AVHuBERTModelConfig(ZooConfig):
+    """An encoder, alone or with heads; the defaults are the released Base, pretrained."""
+
+    PRESETS: ClassVar[tuple[str, ...]] = (
+        *("base", "large", "base_s2s", "large_s2s", "base_lrs3", "tiny"),
+    )
+
+    encoder: AVHuBERTConfig = field(default_factory=AVHuBERTConfig)
+    """The encoder."""
+    iterations: tuple[IterationConfig, ...] = (IterationConfig(),)
+    """Pretraining; a released model keeps the head of its last iteration."""
+    decoder: DecoderConfig | None = None
+    """The text decoder of a recogniser."""
+    ctc: bool = False
+    """A CTC head beside the decoder."""
+    streams: Streams = "both"
+    """What a recogniser was fine-tuned on."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """How texts are searched for."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """Settings of all stages."""
+    finetuning: FinetuningConfig = field(default_factory=FinetuningConfig)
+    """The stage that makes a recogniser."""
+
+    def __post_init__(self) -> None:
+        for number, one in enumerate(self.iterations, start=1):
+            layer = one.target_layer
+            if layer is not None and not 1 <= layer <= self.encoder.num_layers:
+                raise ConfigError(
+                    f"iterations[{number - 1}].target_layer {layer} is not one of "
+                    f"1..{self.encoder.num_layers}"
+                )
+
+    @classmethod
+    def base(cls) -> AVHuBERTModelConfig:
+        """Encoder Base with the head of iteration 5."""
+        return cls()
+
+    @classmethod
+    def large(cls) -> AVHuBERTModelConfig:
+        """Encoder Large with the head of iteration 5."""
+        last = IterationConfig(lr=2e-3, warmup_steps=48_000, total_steps=600_000)
+        return cls(encoder=AVHuBERTConfig.large(), iterations=(last,))
+
+    @classmethod
+    def base_s2s(cls) -> AVHuBERTModelConfig:
+        """Recogniser Base: 160.6 M parameters."""
+        return cls(iterations=(), decoder=DecoderConfig.fairseq())
+
+    @classmethod
+    def large_s2s(cls) -> AVHuBERTModelConfig:
+        """Recogniser Large: 477.3 M parameters."""
+        decoder = DecoderConfig.fairseq().replace(
+            size=1024, ffn_size=4096, num_heads=8, num_layers=9
+        )
+        finetuning = FinetuningConfig(
+            warmup_steps=20_000, decay_steps=40_000, total_steps=60_000, freeze_steps=48_000
+        )
+        return cls(
+            encoder=AVHuBERTConfig.large(), iterations=(), decoder=decoder, finetuning=finetuning
+        )
+
+    @classmethod
+    def base_lrs3(cls) -> AVHuBERTModelConfig:
+        """All stages of Base on LRS3: five iterations, then a recogniser."""
+        first = IterationConfig(
+            task=PretrainingConfig(num_clusters=(100,), num_specials=0, masking="feature")
+        )
+        later = tuple(
+            IterationConfig(
+                task=PretrainingConfig(num_clusters=(clusters,), num_specials=0),
+                target_layer=layer,
+            )
+            for clusters, layer in ((100, 9), (500, 12), (1000, 12), (2000, 12))
+        )
+        return cls(iterations=(first, *later), decoder=DecoderConfig.fairseq())
+
+    @classmethod
+    def tiny(cls) -> AVHuBERTModelConfig:
+        """For tiny-lrs3 on one CPU core: two iterations, then a recogniser of 1.6 M parameters."""
+        task = PretrainingConfig(num_clusters=(100,), num_specials=0, embedding_size=64)
+        first = IterationConfig(task=task, lr=1e-3, warmup_steps=100, total_steps=900)
+        decoder = DecoderConfig.fairseq().replace(
+            vocab_size=80, size=128, ffn_size=256, num_heads=4, num_layers=2, memory_size=None
+        )
+        return cls(
+            encoder=AVHuBERTConfig.tiny(),
+            iterations=(first, first.replace(target_layer=3)),
+            decoder=decoder,
+            ctc=True,
+            search=SearchConfig(beam=10, ctc_weight=0.3),
+            training=TrainingConfig(
+                batch_size=16,
+                max_seconds=6.0,
+                noise=NoiseConfig(share=0.5, lowest_snr_db=-7.5, highest_snr_db=7.5),
+                cluster_utterances=600,
+            ),
+            finetuning=FinetuningConfig(
+                warmup_steps=150,
+                hold_steps=400,
+                decay_steps=1250,
+                total_steps=1800,
+                freeze_steps=0,
+                ctc_weight=0.3,
+                layer_drop=0.0,
+                activation_dropout=0.0,
+            ),
+        )

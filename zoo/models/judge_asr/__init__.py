@@ -1,0 +1,1 @@
+"""Judge ASR: a small speech recogniser (characters, CTC) for the generated corpora."""

@@ -1,0 +1,1 @@
+"""Judge SyncNet: a small SyncNet for the faces of the generated corpora."""

@@ -1,0 +1,55 @@
+"""Configuration of the SyncNet that judges the tiny corpora."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from zoo.hub.config import ZooConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(ZooConfig):
+    """How it is trained."""
+
+    batch_size: int = 8
+    """Clips in a global batch."""
+    stretch: int = 16
+    """Frames taken of each clip: twelve windows, each the others' negative."""
+    clips: int = 1200
+    """Clips that are kept in memory, 2 MB each."""
+    lr: float = 1e-3
+    """Peak learning rate of Adam."""
+    warmup_steps: int = 100
+    """Steps of linear growth; linear decay to zero follows."""
+    total_steps: int = 1000
+    """Optimizer steps."""
+    gradient_clip: float = 5.0
+    """Limit of the gradient norm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeSyncNetConfig(ZooConfig):
+    """SyncNet at a quarter of the width, on frames of half the size."""
+
+    PRESETS: ClassVar[tuple[str, ...]] = ("tiny",)
+
+    audio_channels: tuple[int, ...] = (24, 48, 64, 64, 64, 128)
+    """Outputs of the six convolutions over MFCC."""
+    lip_channels: tuple[int, ...] = (24, 48, 64, 64, 64, 128)
+    """Outputs of the six convolutions over frames."""
+    head_size: int = 128
+    """Hidden width of the heads."""
+    embedding_size: int = 128
+    """Width of the common space."""
+    image_size: int = 112
+    """Side to which frames of 224 pixels are brought."""
+    max_shift: int = 15
+    """Largest offset that is searched, in video frames."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How it is trained."""
+
+    @classmethod
+    def tiny(cls) -> JudgeSyncNetConfig:
+        """The only one: 0.9 M parameters."""
+        return cls()

@@ -1,0 +1,87 @@
+"""Configuration of the unit vocoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from zoo.hub.config import ZooConfig
+from zoo.nn.gan_discriminators import DiscriminatorConfig
+from zoo.nn.hifigan import HiFiGANConfig
+from zoo.nn.unit_hifigan import DurationConfig, UnitHiFiGANConfig
+from zoo.training.vocoder import VocoderTrainingConfig
+
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitVocoderConfig(ZooConfig):
+    """A unit vocoder: its network, whose units it speaks, and how it is trained."""
+
+    PRESETS: ClassVar[tuple[str, ...]] = (
+        "mhubert_km1000",
+        "speaker_id",
+        "speaker_vector",
+        "hubert_km100",
+        "tiny",
+    )
+
+    network: UnitHiFiGANConfig = field(default_factory=UnitHiFiGANConfig)
+    """Sizes and conditions."""
+    inventory: str = ""
+    """Name of the units, as `Units.inventory`; empty where it is not known."""
+    unit_source: str = "hubert_units.mhubert-base-l11-km1000"
+    """Checkpoint that makes units of recordings, for training and resynthesis."""
+    speaker_source: str = "ge2e.resemblyzer"
+    """Checkpoint that makes speaker vectors of recordings."""
+    duration_weight: float = 1.0
+    """Weight of the loss of the durations."""
+    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    """Used in training."""
+    training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
+    """How it is trained."""
+
+    @classmethod
+    def mhubert_km1000(cls) -> UnitVocoderConfig:
+        """The released mHuBERT vocoders: one voice, durations."""
+        return cls()
+
+    @classmethod
+    def speaker_id(cls) -> UnitVocoderConfig:
+        """The same with a table of voices."""
+        return cls(network=UnitHiFiGANConfig.speaker_id())
+
+    @classmethod
+    def speaker_vector(cls) -> UnitVocoderConfig:
+        """The same with a speaker vector."""
+        return cls(network=UnitHiFiGANConfig.speaker_vector())
+
+    @classmethod
+    def hubert_km100(cls) -> UnitVocoderConfig:
+        """100 units of HuBERT's sixth layer, one a frame."""
+        return cls(
+            network=UnitHiFiGANConfig.frame_units(),
+            unit_source="hubert_units.hubert-base-l6-km100",
+        )
+
+    @classmethod
+    def tiny(cls) -> UnitVocoderConfig:
+        """About a million parameters, with a speaker vector and durations."""
+        trunk = HiFiGANConfig(
+            channels=128,
+            block_kernels=(3, 7),
+            block_dilations=((1, 3, 5), (1, 3, 5)),
+        )
+        network = UnitHiFiGANConfig(
+            num_units=100,
+            embedding_size=64,
+            speaker="vector",
+            durations=DurationConfig(hidden=64),
+            generator=trunk,
+        )
+        return cls(
+            network=network,
+            unit_source="hubert_units.tiny",
+            discriminators=DiscriminatorConfig.tiny(),
+            training=VocoderTrainingConfig.tiny(),
+        )

@@ -1,0 +1,160 @@
+"""Unit vocoders as LightningModules: `vocode` units, in a voice where the model takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from zoo.errors import MediaError
+from zoo.models.unit_vocoder.config import SAMPLE_RATE, UnitVocoderConfig
+from zoo.nn.duration_predictor import duration_loss, segment_runs
+from zoo.nn.unit_hifigan import Resynthesis, UnitHiFiGAN
+from zoo.nn.units import Units
+from zoo.nn.weight_norm import Folded
+from zoo.tasks import Speech
+from zoo.training.recipe import Recipe, Stage
+from zoo.training.vocoder import Batch, GANVocoder
+
+UnitsLike = Units | Tensor | Sequence[int]
+
+
+class UnitVocoder(GANVocoder):
+    """Discrete units to waveform.
+
+    Args:
+        config: network, inventory and training.
+        stage: "vocoder" to train.
+    """
+
+    slug: ClassVar[str] = "unit_vocoder"
+    Config: ClassVar[type[UnitVocoderConfig]] = UnitVocoderConfig
+    batch_invariant: ClassVar[bool] = False  # sequences of unequal length come one at a time
+
+    def __init__(self, config: UnitVocoderConfig, stage: Literal["vocoder"] | None = None) -> None:
+        super().__init__(config, stage, config.training, config.discriminators)
+        self.config: UnitVocoderConfig = config
+        self.network = UnitHiFiGAN(config.network)
+        self._folded: Folded[UnitHiFiGAN] = Folded()
+
+    @classmethod
+    def recipe(cls, config: UnitVocoderConfig) -> Recipe:
+        """One stage, on crops of recordings with their units and voices."""
+        from zoo.data.unit_crops import UnitCropDataModule
+
+        return Recipe(
+            stages=(Stage(name="vocoder", monitor="val/mel_l1", max_steps="training.total_steps"),),
+            datamodule=UnitCropDataModule,
+            links={
+                "training.batch_size": "batch_size",
+                "training.crop_samples": "crop_samples",
+                "unit_source": "unit_source",
+                "speaker_source": "speaker_source",
+            },
+        )
+
+    def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
+        made = self.network(batch["units"], speaker=self._voices(batch)).waveform
+        predictor = self.network.dur_predictor
+        if predictor is None:
+            return made, {}
+        runs = segment_runs(batch["units"], self.network.dict(batch["units"]))
+        return made, {"duration": self.config.duration_weight * duration_loss(predictor, runs)}
+
+    def _voices(self, batch: Batch) -> Tensor | None:
+        return None if self.config.network.speaker == "none" else batch["speaker"]
+
+    def vocode(
+        self,
+        units: UnitsLike | Sequence[UnitsLike],
+        *,
+        speaker: Tensor | int | None = None,
+        f0: Tensor | None = None,
+    ) -> Speech | list[Speech]:
+        """Speech of units; `synthesize_units` says more of what was done.
+
+        Args:
+            units: one sequence, or a list of them. `Units` say themselves whether they are
+                deduplicated; of bare ids it is taken for granted where the model predicts
+                durations. Negative ids are left out.
+            speaker: (C,) vector or number of the voice, where the model takes one.
+            f0: (F,), where the model takes it.
+
+        Raises:
+            MediaError: the units are not of this model's inventory, or a condition is lacking.
+        """
+        if _is_one(units):
+            made = self.synthesize_units(units, speaker=speaker, f0=f0)  # type: ignore[arg-type]
+            return Speech(made.waveform[0, 0].float().cpu(), SAMPLE_RATE)
+        return [
+            Speech(
+                self.synthesize_units(one, speaker=speaker, f0=f0)  # type: ignore[arg-type]
+                .waveform[0, 0]
+                .float()
+                .cpu(),
+                SAMPLE_RATE,
+            )
+            for one in units  # type: ignore[union-attr]
+        ]
+
+    @torch.inference_mode()
+    def synthesize_units(
+        self,
+        units: UnitsLike,
+        *,
+        speaker: Tensor | int | None = None,
+        f0: Tensor | None = None,
+    ) -> Resynthesis:
+        """One sequence (arguments as `vocode`); weight norm folded.
+
+        Raises:
+            MediaError: as `vocode`.
+        """
+        ids, predict = self._ids(units)
+        network = self._folded.of(self.network)
+        kept = ids >= 0
+        if f0 is not None and len(f0) == len(ids):
+            f0 = f0[kept.to(f0.device)]
+        try:
+            made: Resynthesis = network(
+                ids[kept].unsqueeze(0).to(self.device),
+                speaker=self._voice(speaker),
+                f0=None if f0 is None else f0.unsqueeze(0).to(self.device),
+                predict_durations=predict,
+            )
+        except ValueError as error:
+            raise MediaError(f"unit vocoder: {error}") from error
+        return made
+
+    def _ids(self, units: UnitsLike) -> tuple[Tensor, bool]:
+        """Ids (T,), and whether their durations are to be predicted."""
+        can_predict = self.network.dur_predictor is not None
+        if not isinstance(units, Units):
+            return torch.as_tensor(units, dtype=torch.long).reshape(-1), can_predict
+        own = self.config.inventory
+        if own and units.inventory and units.inventory != own:
+            raise MediaError(f"the units are of {units.inventory}, this vocoder's of {own}")
+        if units.durations is None:
+            return units.ids, False
+        return (units.ids, True) if can_predict else (units.expanded().ids, False)
+
+    def _voice(self, speaker: Tensor | int | None) -> Tensor | None:
+        if speaker is None:
+            return None
+        voice = torch.as_tensor(speaker, device=self.device)
+        wanted = 1 if self.config.network.speaker == "vector" else 0
+        if voice.ndim != wanted:
+            kind = "a vector (C,)" if wanted else "a number"
+            raise MediaError(f"speaker: expected {kind}, got shape {tuple(voice.shape)}")
+        return voice.unsqueeze(0)
+
+
+def _is_one(units: UnitsLike | Sequence[UnitsLike]) -> bool:
+    if isinstance(units, Units):
+        return True
+    if isinstance(units, Tensor):
+        return units.ndim == 1
+    return not len(units) or isinstance(units[0], int)
