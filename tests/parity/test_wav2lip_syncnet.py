@@ -203,9 +203,10 @@ def test_every_official_key_fills_every_parameter(component: str) -> None:
     preset, name = COMPONENTS[component]
     config = Wav2LipConfig.preset(preset)
     keys = official_keys(SLUG, name)
-    assert official.config_from_official({"widths": keys}).replace(
-        batch_size=config.batch_size
-    ) == config
+    assert (
+        official.config_from_official({"widths": keys}).replace(batch_size=config.batch_size)
+        == config
+    )
     with torch.device("meta"):
         target = Wav2Lip(config)
     report = check_bijection(keys, lambda s: official.to_ours(s, config), target)

@@ -1,81 +1,45 @@
 """One table a task: what the terminal, the Markdown and the page all show.
 
 Results share a table only when task, version and samples agree; a subset run never stands beside
-a full one. Published figures and baselines follow below, unranked.
+a full one. Only whole models are ranked; ablations, ceilings, floors, baselines and published
+figures stand around them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from zoo.bench.board_parts import AREAS, Board, Cell, Column, Line
 from zoo.bench.published import PublishedTable
+from zoo.bench.published_lines import comparable_lines, separate_tables
 from zoo.bench.result import Result
 from zoo.bench.task import Task, load_task
 from zoo.errors import BenchError
 
+__all__ = ["AREAS", "Board", "Cell", "Column", "Line", "build_boards"]
 
-@dataclass(frozen=True)
-class Column:
-    """One figure; `metric` is name@version, "" where only published values are known."""
-
-    id: str
-    label: str
-    unit: str = ""
-    higher_is_better: bool | None = None
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value as it is shown; an empty text with a reason where there is none."""
-
-    text: str = ""
-    interval: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    status: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a table; `kind` is `model`, `baseline` or `published`."""
-
-    kind: str
-    name: str
-    cells: tuple[Cell, ...]
-    note: str = ""
-    failed: int = 0
-    result: Result | None = None
-
-
-@dataclass(frozen=True)
-class Board:
-    """One table."""
-
-    task: str
-    title: str
-    samples: str
-    subset: bool
-    columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
-    results: tuple[Result, ...]
-    notes: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    """Where published figures stand; a line's note refers to them as [1], [2] ..."""
-
-    @property
-    def heading(self) -> str:
-        """Task, and which part of it where it was not all."""
-        return f"{self.task} (subset, {self.samples})" if self.subset else self.task
-
-    @property
-    def anchor(self) -> str:
-        """Name within a page."""
-        suffix = f"-{self.results[0].group[1][:8]}" if self.results else ""
-        return f"{self.task}{suffix}"
+_AREA_OF: Final = {
+    "SpeechImageRetriever": "retrieval",
+    "Recognizer": "recognition",
+    "VideoToSpeech": "speech",
+    "TextToSpeech": "speech",
+    "Dubber": "speech",
+    "TalkingFace": "talking-face",
+    "SpeechTranslator": "translation",
+    "SpeechCaptioner": "captioning",
+}
+# titles of `zoo.bench.reference_rows`; what is in neither is a control
+_DIGITS: Final = 3  # of results of no task, such as those of `zoo score`
+_CEILINGS: Final = ("originals",)
+_FLOORS: Final = ("shuffled pairs", "silence", "still picture")
+# values of `zoo.bench.clips.ABLATIONS`, which would import torch
+ABLATION_TEXTS: Final = (
+    "audio zeroed",
+    "audio of another clip",
+    "without the video",
+    "without the audio",
+)
 
 
 def build_boards(
@@ -84,7 +48,7 @@ def build_boards(
     *,
     all_figures: bool = False,
 ) -> list[Board]:
-    """Sort results into tables: full runs first, then subsets, by task name.
+    """Sort results into tables: full runs first, then subsets, by area and task name.
 
     Args:
         results: any mixture of runs.
@@ -97,7 +61,9 @@ def build_boards(
     boards = [_board(groups[key], published, all_figures) for key in sorted(groups)]
     seen = {board.task.split("@")[0] for board in boards if not board.subset}
     names = dict.fromkeys(table.task for table in published if table.task not in seen)
-    return boards + [_published_only(name, published, all_figures) for name in names]
+    boards += [_published_only(name, published) for name in names]
+    order = list(AREAS)
+    return sorted(boards, key=lambda board: (not board.results, order.index(board.area)))
 
 
 def _board(
@@ -106,43 +72,42 @@ def _board(
     first = results[0]
     task = _known_task(first.task)
     columns = _columns(results, task, all_figures)
-    digits = task.digits if task else 1
-    ranked = sorted(results, key=lambda result: _order(result, columns))
-    lines = [_model_line(result, columns, digits) for result in ranked]
+    digits = task.digits if task else _DIGITS
+    lines = _result_lines(results, columns, digits)
     lines += _baseline_lines(results, columns, digits)
     name = first.task.split("@")[0]
     tables = [] if first.is_subset else [table for table in published if table.task == name]
-    lines += _published_lines(tables, columns, digits)
+    quoted, sources = comparable_lines(tables, columns, digits)
     return Board(
         task=first.task,
         title=str(first.data["task"]["title"]),
         samples=f"{first.data['task']['n_expected']} samples",
         subset=first.is_subset,
         columns=tuple(columns),
-        lines=tuple(lines),
-        results=tuple(ranked),
+        lines=(*lines, *quoted),
+        results=tuple(line.result for line in lines if line.result is not None),
         notes=task.notes if task else (),
-        sources=_sources(tables),
+        sources=tuple(sources),
+        area=_AREA_OF.get(task.protocol, "other") if task else "other",
+        published=separate_tables(tables, columns),
     )
 
 
-def _published_only(name: str, published: Sequence[PublishedTable], all_figures: bool) -> Board:
+def _published_only(name: str, published: Sequence[PublishedTable]) -> Board:
     task = _known_task(name)
     tables = [table for table in published if table.task == name]
-    ids = dict.fromkeys(id_ for table in tables for row in table.rows for id_ in row.metrics)
-    labels = _labels(task)
-    columns = [Column(id_, labels.get(id_, id_), "%", True) for id_ in ids]
-    digits = task.digits if task else 1
+    area = tables[0].area
     return Board(
         task=task.key if task else name,
-        title=task.title if task else name,
+        title=task.title if task else tables[0].title,
         samples="no run of ours",
         subset=False,
-        columns=tuple(columns),
-        lines=tuple(_published_lines(tables, columns, digits)),
+        columns=(),
+        lines=(),
         results=(),
         notes=task.notes if task else (),
-        sources=_sources(tables),
+        area=area if area in AREAS else "other",
+        published=separate_tables(tables, ()),
     )
 
 
@@ -151,13 +116,6 @@ def _known_task(name: str) -> Task | None:
         return load_task(name)
     except BenchError:  # a result of a task that this version no longer ships
         return None
-
-
-def _labels(task: Task | None) -> dict[str, str]:
-    if task is None:
-        return {}
-    figures = [figure for metric in task.build_metrics() for figure in metric.figures([])]
-    return {figure.id: figure.label for figure in figures}
 
 
 def _columns(results: Sequence[Result], task: Task | None, all_figures: bool) -> list[Column]:
@@ -175,6 +133,22 @@ def _columns(results: Sequence[Result], task: Task | None, all_figures: bool) ->
     ]
 
 
+def _result_lines(results: Sequence[Result], columns: Sequence[Column], digits: int) -> list[Line]:
+    """Ceilings, then models with their ablations below them, then controls and floors."""
+    ranked = sorted(results, key=lambda result: _order(result, columns))
+    lines = [_result_line(result, columns, digits) for result in ranked]
+    models = [line for line in lines if line.kind == "model"]
+    ablations = [line for line in lines if line.kind == "ablation"]
+    found = [line for line in lines if line.kind == "ceiling"]
+    for model in models:
+        found += [model, *(line for line in ablations if _whole(line.name) == model.name)]
+    names = {model.name for model in models}
+    found += [line for line in ablations if _whole(line.name) not in names]
+    for kind in ("control", "floor"):
+        found += [line for line in lines if line.kind == kind]
+    return found
+
+
 def _order(result: Result, columns: Sequence[Column]) -> tuple[float, str]:
     """Best first by the first column; a missing value last."""
     value = result.value(columns[0].id) if columns else None
@@ -183,11 +157,26 @@ def _order(result: Result, columns: Sequence[Column]) -> tuple[float, str]:
     return (-value if columns[0].higher_is_better else value), result.model
 
 
-def _model_line(result: Result, columns: Sequence[Column], digits: int) -> Line:
+def _result_line(result: Result, columns: Sequence[Column], digits: int) -> Line:
     cells = [_cell(result.metrics.get(column.id), digits) for column in columns]
     failed = int(result.data["counts"]["n_failed"])
     note = f"{failed} failed" if failed else ""
-    return Line("model", result.model, tuple(cells), note, failed, result)
+    return Line(_kind(result), result.model, tuple(cells), note, failed, result)
+
+
+def _kind(result: Result) -> str:
+    if result.data["model"].get("kind") == "reference":
+        if result.model in _CEILINGS:
+            return "ceiling"
+        return "floor" if result.model in _FLOORS else "control"
+    return "model" if _whole(result.model) == result.model else "ablation"
+
+
+def _whole(name: str) -> str:
+    """The name of a run without the input that was taken away."""
+    for text in ABLATION_TEXTS:
+        name = name.removesuffix(f" ({text})")
+    return name
 
 
 def _cell(entry: Mapping[str, Any] | None, digits: int) -> Cell:
@@ -216,30 +205,5 @@ def _baseline_lines(
     return lines
 
 
-def _published_lines(
-    tables: Sequence[PublishedTable], columns: Sequence[Column], digits: int
-) -> list[Line]:
-    lines = []
-    for number, table in enumerate(tables, 1):
-        for row in table.rows:
-            cells = tuple(
-                _plain(row.metrics.get(column.id), digits, table.status_of(row, column.id))
-                for column in columns
-            )
-            note = f"{table.split} split [{number}]" + (f"; {row.note}" if row.note else "")
-            if any(cell.text for cell in cells):
-                lines.append(Line("published", row.model, cells, note))
-    return lines
-
-
-def _sources(tables: Sequence[PublishedTable]) -> tuple[str, ...]:
-    return tuple(
-        f"{table.source}{'; ' if table.protocol else ''}{table.protocol} ({table.status})"
-        for table in tables
-    )
-
-
-def _plain(value: float | None, digits: int, status: str = "") -> Cell:
-    if value is None:
-        return Cell()
-    return Cell(f"{value:.{digits}f}", value=value, status=status)
+def _plain(value: float | None, digits: int) -> Cell:
+    return Cell() if value is None else Cell(f"{value:.{digits}f}", value=value)

@@ -5,27 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from zoo.bench.board import Board, Cell, Line, build_boards
-from zoo.bench.published import PublishedTable
+from zoo.bench.board import AREAS, Board, build_boards
+from zoo.bench.board_parts import Cell, Line, PublishedBoard
+from zoo.bench.published import MARKS, PublishedTable
 from zoo.bench.result import Result
 from zoo.errors import BenchError
 
 _HEAD: Final = """# Leaderboard
 
 Made by `zoo bench leaderboard` from `benchmarks/results` and `benchmarks/published`; not edited
-by hand. Intervals are 95 % percentile bootstrap over clusters. Lines in *italics* are not ranked:
-baselines that need no model, and figures from papers, which were measured by other code
-(`†` = quoted without the source at hand). Runs on a part of a task have tables of their own.
+by hand. Intervals are 95 % percentile bootstrap over clusters. Only whole models are ranked; lines
+in *italics* are not: ceilings and floors that no model makes, models without a part of their
+input, and figures from papers (`‡` = quoted by others, `†` = quoted without the source at hand).
+A figure from a paper stands in a column of ours only where judge, text rule and options are the
+same; the others have tables of their own, one a source. Runs on a part of a task have tables of
+their own.
 """
 
 _BEGIN: Final = "<!-- results:begin -->"
 _END: Final = "<!-- results:end -->"
+_REMARKS: Final = ("ablation", "ceiling", "control", "floor")
 
 
 def render_leaderboard(results: Iterable[Result], published: Sequence[PublishedTable] = ()) -> str:
     """The whole Markdown page."""
     boards = build_boards(results, published)
-    return "\n".join([_HEAD, *(_section(board) for board in boards)])
+    ours = [board for board in boards if board.lines]
+    parts = [_HEAD, *(_section(board) for board in ours)]
+    others = [board for board in boards if not board.lines]
+    if others:
+        parts.append("# Tasks with published figures only\n")
+    for area, heading in AREAS.items():
+        inside = [board for board in others if board.area == area]
+        if inside:
+            parts += [f"## {heading}\n", *(_quoted_section(board) for board in inside)]
+    return "\n".join(parts)
 
 
 def update_readme(text: str, results: Iterable[Result]) -> str:
@@ -44,7 +58,7 @@ def update_readme(text: str, results: Iterable[Result]) -> str:
 
 
 def _section(board: Board) -> str:
-    header = ["", "system", *(column.label for column in board.columns), "note"]
+    header = ["", "system", *(f"{c.label} {c.direction}".strip() for c in board.columns), "note"]
     lines = [
         f"## {escape(board.heading)}",
         "",
@@ -58,18 +72,40 @@ def _section(board: Board) -> str:
         place += line.kind == "model"
         lines.append(_line(line, place))
     sources = [f"[{n}] {escape(source)}  " for n, source in enumerate(board.sources, 1)]
-    return "\n".join([*lines, "", *sources, ""] if sources else [*lines, ""])
+    quoted = [text for table in board.published for text in ("", *_quoted(table))]
+    return "\n".join([*lines, "", *sources, *quoted, ""] if sources or quoted else [*lines, ""])
+
+
+def _quoted_section(board: Board) -> str:
+    lines = [f"### {escape(board.heading)}", "", f"{escape(board.title)}."]
+    for table in board.published:
+        lines += ["", *_quoted(table)]
+    return "\n".join([*lines, ""])
+
+
+def _quoted(table: PublishedBoard) -> list[str]:
+    """A table as a paper has it; nothing in it is ranked or compared with ours."""
+    protocol = f"; {table.protocol}" if table.protocol else ""
+    text = f"{table.heading}, from {table.source} ({table.status}){protocol}:"
+    titles = [f"{c.label} {c.direction} {f'({c.unit})' if c.unit else ''}" for c in table.columns]
+    header = ["published", *(" ".join(title.split()) for title in titles), "note"]
+    rows = [
+        _row([f"*{escape(line.name)}*", *(_cell(c, False) for c in line.cells), escape(line.note)])
+        for line in table.lines
+    ]
+    return [escape(text), "", _row(header), _row(["---"] * len(header)), *rows]
 
 
 def _line(line: Line, place: int) -> str:
     own = line.kind == "model"
     name = f"**{escape(line.name)}**" if own else f"*{escape(line.name)}*"
+    remark = line.kind if line.kind in _REMARKS and line.kind not in line.note else ""
     return _row(
         [
             str(place) if own else "",
             name,
             *(_cell(cell, own) for cell in line.cells),
-            escape(line.note),
+            "; ".join(escape(text) for text in (remark, line.note) if text),
         ]
     )
 
@@ -78,8 +114,7 @@ def _cell(cell: Cell, own: bool) -> str:
     if not cell.text:
         return "–"
     text = f"{cell.text} {cell.interval}".strip()
-    mark = " †" if cell.status == "unverified" else ""
-    return text if own else f"*{text}*{mark}"
+    return text if own else f"*{text}*{MARKS.get(cell.status, '')}"
 
 
 def _row(cells: Sequence[str]) -> str:

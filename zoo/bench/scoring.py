@@ -68,11 +68,11 @@ def score_run(
     conditions = {sample.id: sample.condition for sample in samples}
     for one in scored:
         if one.reason is not None:
-            figures.append(_unavailable(one.metric, one.reason, failed))
+            figures.append(unavailable_entry(one.metric, one.reason, failed))
             continue
         hashes[one.metric.key] = _write_rows(folder, one.metric, one.rows)
         figures += [
-            _entry(task, one, figure, rows, failed, resamples)
+            figure_entry(task.key, one, figure, rows, failed, resamples)
             for figure, rows in all_figures(task, one.metric, one.rows, conditions)
         ]
     body = _result(task, run, samples, records, figures, hashes, data)
@@ -146,16 +146,17 @@ def load_rows(folder: Path, metric: Metric) -> list[Row]:
     return [Row(**json.loads(line)) for line in path.open(encoding="utf-8")]
 
 
-def _entry(
-    task: Task,
+def figure_entry(
+    task: str,
     scored: ScoredRows,
     figure: Figure,
     rows: Sequence[Row],
     failed: int,
     resamples: int,
 ) -> dict[str, Any]:
+    """A figure with its interval, as result.json has it; `task` seeds the resamples."""
     metric = scored.metric
-    found = interval(figure, rows, seed_of(task.key, figure.id), resamples)
+    found = interval(figure, rows, seed_of(task, figure.id), resamples)
     unscored = scored.unscored()
     entry: dict[str, Any] = {
         "id": figure.id,
@@ -182,7 +183,8 @@ def _entry(
     return entry
 
 
-def _unavailable(metric: Metric, reason: str, failed: int) -> dict[str, Any]:
+def unavailable_entry(metric: Metric, reason: str, failed: int) -> dict[str, Any]:
+    """A metric that has no value, with the reason."""
     return {
         "id": metric.name,
         "metric": metric.key,

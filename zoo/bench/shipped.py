@@ -38,6 +38,12 @@ class Job:
         extra = f"--{self.ablate}" if self.ablate else ""
         return f"{self.checkpoint}{extra}--{self.task.name}"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a whole model on input that nothing was done to."""
+        changed = self.ablate or self.task.distortion or len(self.task.conditions) > 1
+        return self.folder is not None and not changed
+
 
 def shipped_jobs() -> list[Job]:
     """Every shipped checkpoint with every tiny task of a protocol it implements.
@@ -121,5 +127,6 @@ def write_cards(jobs: Sequence[Job], results: Path) -> None:
     from zoo.hub.card import Card, write_card
 
     for folder in dict.fromkeys(job.folder for job in jobs if job.folder is not None):
-        own = [results / f"{job.name}.json" for job in jobs if job.folder == folder]
+        ours = [job for job in jobs if job.folder == folder and job.ablate is None]
+        own = [results / f"{job.name}.json" for job in ours]
         write_card(folder, card=Card(results=own))

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),
     "corpus": ("zoo.cli.corpus", "make or look at a tiny corpus"),
     "bench": ("zoo.cli.bench", "run, score and compare benchmark tasks"),
+    "score": ("zoo.cli.score", "score anybody's wav and mp4 files against originals"),
     "demo": ("zoo.cli.demo", "run the shipped checkpoints and write a page to look at"),
 }
 

@@ -30,12 +30,13 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    jobs = shipped_jobs()
+    jobs = [job for job in shipped_jobs() if job.is_plain]
     console.print(
         f"{len(jobs)} runs: every shipped checkpoint on the tiny tasks it can do, at most "
-        f"{args.samples} pictures each (`make leaderboard` runs them in full)"
+        f"{args.samples} pictures or clips each (`make leaderboard` runs them in full)"
     )
-    corpora = make_corpora(jobs, args.out / "corpora", pictures=args.samples)
+    sizes = dict.fromkeys(("pictures", "clips"), args.samples)
+    corpora = make_corpora(jobs, args.out / "corpora", sizes=sizes)
     shutil.rmtree(args.out / "runs", ignore_errors=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     results = []

@@ -255,11 +255,17 @@ class AudioVisualDataModule(LightningDataModule):
             return read_lrs_voxmm(self.root, split, condition)
         raise DataError(f"dataset must be auto, {', '.join(DATASETS)}, not {name!r}")
 
+    def make_dataset(
+        self, utterances: Sequence[Utterance], streams: Streams, train: bool
+    ) -> AudioVisualDataset:
+        """What the loaders read from."""
+        return AudioVisualDataset(utterances, self.root, streams, train)
+
     def train_dataloader(self) -> ReportingLoader:
         """Batches of utterances of like length; an incomplete last one is dropped, if not alone."""
         streams = Streams(**{**vars(self.streams), "max_seconds": self.max_seconds})
         utterances = self.utterances(self.train_split)
-        data = AudioVisualDataset(utterances, self.root, streams, train=True)
+        data = self.make_dataset(utterances, streams, train=True)
         order = RandomSampler(data, generator=self._generator)
         drop_last = len(data) >= self.batch_size
         sizes: Any = data.sizes()
@@ -275,7 +281,7 @@ class AudioVisualDataModule(LightningDataModule):
         return self._eval_loader("test")
 
     def _eval_loader(self, split: str) -> ReportingLoader:
-        data = AudioVisualDataset(self.utterances(split), self.root, self.streams)
+        data = self.make_dataset(self.utterances(split), self.streams, train=False)
         return self._loader(data, batch_size=self.eval_batch_size)
 
     def _loader(self, data: AudioVisualDataset, **options: Any) -> ReportingLoader:

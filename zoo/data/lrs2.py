@@ -36,7 +36,7 @@ def read_lrs2(root: str | Path, split: str, *, incomplete: bool = False) -> list
     split = SPLITS[split]
     part = "pretrain" if split == "pretrain" else "main"
     folder = find_folder(base, [part, f"{_TREE}/{part}"], "LRS2")
-    listing = _list(base, folder.parent, split)
+    listing = list_file(base, folder.parent, split)
     clips = pick(list_clips(base, folder), read_id_list(listing), folder)
     found = utterances(base, clips, NAME, split, incomplete=incomplete)
     check_unique(found, base)
@@ -50,7 +50,12 @@ def looks_like_lrs2(root: Path) -> bool:
     )
 
 
-def _list(root: Path, tree: Path, split: str) -> Path:
+def list_file(root: Path, tree: Path, split: str) -> Path:
+    """The list of a split; `tree` is the folder that holds `main`.
+
+    Raises:
+        DataError: there is none.
+    """
     for place in (root, tree, root.parent):
         if (place / f"{split}.txt").is_file():
             return place / f"{split}.txt"

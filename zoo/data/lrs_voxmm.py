@@ -67,9 +67,7 @@ def read_lrs_voxmm(
     names = {**CONDITIONS, **(folders or {})}
     if condition not in names:
         raise DataError(f"LRS-VoxMM has no condition {condition!r}: {', '.join(names)}")
-    clean = find_folder(
-        base, [f"{tree}/{names[CLEAN]}".lstrip("/") for tree in _TREES], "LRS-VoxMM"
-    )
+    clean = clean_folder(base, names[CLEAN])
     folder = find_folder(clean, [SPLITS[split]], "LRS-VoxMM")
     name = "dev" if SPLITS[split] == "train" else "test"
     found = utterances(base, list_clips(base, folder), NAME, name, incomplete=incomplete)
@@ -85,6 +83,15 @@ def read_lrs_voxmm(
     if condition == CLEAN:
         return found
     return _distorted(base, clean.parent / names[condition], found, condition, incomplete)
+
+
+def clean_folder(root: Path, name: str = CONDITIONS[CLEAN]) -> Path:
+    """The folder of the undistorted clips.
+
+    Raises:
+        DataError: there is none.
+    """
+    return find_folder(root, [f"{tree}/{name}".lstrip("/") for tree in _TREES], "LRS-VoxMM")
 
 
 def looks_like_lrs_voxmm(root: Path) -> bool:

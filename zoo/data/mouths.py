@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zoo.errors import MediaError
 from zoo.video import load_video
-from zoo.video.landmark_files import read_landmarks
-from zoo.video.mouth import CROP_SIZE, crop_mouth, fixed_crop, get_preset
+from zoo.video.mouth import get_preset
 from zoo.video.mouth_input import to_grey
+from zoo.video.mouth_source import choose_source, cut_mouths
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ LANDMARK_ENDINGS = (".npy", ".npz", ".pkl", ".json")
 class Mouths:
     """Finds or makes the mouth crops of a clip.
 
-    A clip that is 96 x 96 already is one. Otherwise `crops` is asked for a ready-made video, then
-    `landmarks` for points; with neither the fixed crop is taken, which looks for no face.
+    `crops` is asked for a ready-made video, else `landmarks` for points; with neither it goes by the
+    table of `zoo.video.mouth_source`.
     """
 
     preset: str = "avhubert"
@@ -60,14 +60,15 @@ class Mouths:
                 _first([self.crops / video], f"{self.crops}: no crop of {video}")
             ).frames
         frames = load_video(path).frames
-        if tuple(frames.shape[-2:]) == (CROP_SIZE, CROP_SIZE):
-            return frames
+        return cut_mouths(frames, self.preset, choose_source(path, frames, self._points(video)))[0]
+
+    def _points(self, video: str) -> Path | None:
+        """The landmarks of a clip in the folder that was named; None was named: beside the clip."""
         if self.landmarks is None:
-            return fixed_crop(frames)
+            return None
         stem = self.landmarks / video
         files = [stem.with_suffix(ending) for ending in LANDMARK_ENDINGS]
-        points = read_landmarks(_first(files, f"{self.landmarks}: no landmarks of {video}"))
-        return crop_mouth(frames, points, self.preset).frames
+        return _first(files, f"{self.landmarks}: no landmarks of {video}")
 
 
 def _first(candidates: Iterable[Path], lacking: str) -> Path:

@@ -121,11 +121,13 @@ class SpeechCropDataModule(AudioVisualDataModule):
         crops = SpeechCrops(self.recordings(split), self.eval_samples, train=False)
         return self._crop_loader(crops)
 
+    collate = staticmethod(collate_crops)
+
     def _crop_loader(self, crops: Dataset[dict[str, Any]], **options: Any) -> ReportingLoader:
         return ReportingLoader(
             crops,
             batch_size=self.batch_size,
-            collate_fn=collate_crops,
+            collate_fn=self.collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             generator=self._generator,

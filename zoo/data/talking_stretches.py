@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +22,7 @@ from zoo.data.audio_visual import (
     AudioVisualDataset,
     Streams,
 )
-from zoo.data.utterances import Utterance
+from zoo.data.utterances import spread
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +69,7 @@ class TalkingStretches(Dataset[dict[str, Tensor]]):
         start = int(torch.randint(spare, ())) if self.vary else spare // 2
         pictures = frames[start : start + self.stretch]
         first = start * SAMPLES_PER_FRAME
-        heard = torch.from_numpy(
-            sound[first : first + self.stretch * SAMPLES_PER_FRAME + _AFTER]
-        )
+        heard = torch.from_numpy(sound[first : first + self.stretch * SAMPLES_PER_FRAME + _AFTER])
         if self.vary:
             rng = np.random.default_rng(int(torch.randint(2**62, ())))
             pictures, heard = varied_picture(pictures, rng), _SOUND(heard, rng)
@@ -148,7 +145,7 @@ class TalkingStretchesDataModule(LightningDataModule):
 
     def _in_memory(self, split: str, *, vary: bool) -> TalkingStretches:
         if split not in self._decoded:
-            chosen = _spread(self.reader.utterances(split), self.clips)
+            chosen = spread(self.reader.utterances(split), self.clips)
             streams = Streams(picture="face", sound="waveform")
             clips = AudioVisualDataset(chosen, self.reader.root, streams)
             self._decoded[split] = TalkingStretches(clips, self.size, self.stretch, vary)
@@ -157,9 +154,3 @@ class TalkingStretchesDataModule(LightningDataModule):
 
     def _loader(self, data: TalkingStretches, **options: Any) -> DataLoader[dict[str, Tensor]]:
         return DataLoader(data, self.batch_size, generator=self._generator, **options)
-
-
-def _spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """At most `count` of them, evenly through the list, which is sorted by recording."""
-    step = max(1.0, len(utterances) / count)
-    return [utterances[int(k * step)] for k in range(min(count, len(utterances)))]

@@ -45,6 +45,8 @@ class Utterance:
     """The recording it was cut from, which mostly has one speaker; splits never share one."""
     speaker: str | None = None
     """Who speaks, where the dataset says it."""
+    language: str | None = None
+    """What is spoken ("es"), where the dataset has several."""
     condition: str = CLEAN
     """`clean`, or how the sound was distorted."""
     words: tuple[WordTime, ...] | None = None
@@ -105,3 +107,9 @@ def check_unique(utterances: Sequence[Utterance], where: str | Path) -> None:
         if one.id in seen:
             raise DataError(f"{where}: two utterances are called {one.id}")
         seen.add(one.id)
+
+
+def spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
+    """At most `count` of them, evenly through the list, which readers sort by recording."""
+    step = max(1.0, len(utterances) / count)
+    return [utterances[int(k * step)] for k in range(min(count, len(utterances)))]

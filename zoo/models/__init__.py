@@ -12,9 +12,12 @@ from typing import Final
 MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
     "judge_asr": ("zoo.models.judge_asr.module", "JudgeASR"),
+    "judge_syncnet": ("zoo.models.judge_syncnet.module", "JudgeSyncNet"),
+    "lip2speech_unit": ("zoo.models.lip2speech_unit.module", "Lip2SpeechUnit"),
     "mel_vocoder": ("zoo.models.mel_vocoder.module", "MelVocoder"),
     "speechclip": ("zoo.models.speechclip.module", "SpeechCLIP"),
     "syncnet": ("zoo.models.syncnet.module", "SyncNetJudge"),
+    "synctalkface": ("zoo.models.synctalkface.module", "SyncTalkFace"),
     "unit_vocoder": ("zoo.models.unit_vocoder.module", "UnitVocoder"),
     "wav2lip_syncnet": ("zoo.models.wav2lip_syncnet.module", "Wav2Lip"),
 }

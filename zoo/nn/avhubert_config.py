@@ -14,6 +14,8 @@ class AVHuBERTConfig(ZooConfig):
 
     PRESETS: ClassVar[tuple[str, ...]] = ("base", "large", "tiny")
 
+    pixel_pooling: int = 1
+    """Side of the squares of pixels that are averaged in front of the network (tiny: 2)."""
     stem_widths: tuple[int, ...] = (64, 128, 256, 512)
     """Channels of the four stages of the visual front-end."""
     audio_size: int = 104
@@ -65,6 +67,7 @@ class AVHuBERTConfig(ZooConfig):
     def tiny(cls) -> AVHuBERTConfig:
         """For small corpora on a CPU: 1.3 M parameters."""
         return cls(
+            pixel_pooling=2,
             stem_widths=(16, 24, 48, 96),
             hidden_size=128,
             num_layers=4,

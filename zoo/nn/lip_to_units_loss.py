@@ -43,7 +43,6 @@ def multi_target_loss(
     output: LipUnits,
     labels: Tensor,
     mel: Tensor,
-    mel_lengths: Tensor,
     *,
     smoothing: float = LABEL_SMOOTHING,
     per_label: bool = False,
@@ -53,8 +52,8 @@ def multi_target_loss(
     Args:
         output: of the first stage.
         labels: (B, L) int64 of specials and units, filled up with `PAD`.
-        mel: (B, M, num_mels) natural log.
-        mel_lengths: (B,) valid frames of it.
+        mel: (B, M, num_mels) natural log; four frames count for every valid frame of video, as
+            far as this tensor goes.
         smoothing: probability mass that the other labels share.
         per_label: weigh every sentence's mel by its frames, for a loss that is divided by the
             number of labels and not by that of sentences.
@@ -69,17 +68,16 @@ def multi_target_loss(
     return MultiTargetLoss(
         units=(1 - smoothing - share) * nll + share * spread,
         nll=nll,
-        mel=_mel_loss(output, mel, mel_lengths, per_label=per_label),
+        mel=_mel_loss(output, mel, per_label=per_label),
         correct=(log_probs.argmax(-1) == labels)[valid].sum(),
         total=int(valid.sum()),
     )
 
 
-def _mel_loss(output: LipUnits, mel: Tensor, lengths: Tensor, *, per_label: bool) -> Tensor:
+def _mel_loss(output: LipUnits, mel: Tensor, *, per_label: bool) -> Tensor:
     frames = min(output.mel.shape[1], mel.shape[1])
     made, real = output.mel[:, :frames].float(), mel[:, :frames]
-    ends = torch.minimum(output.mask.sum(1) * MELS_A_UNIT, lengths.to(made.device))
-    ends = ends.clamp(max=frames)
+    ends = (output.mask.sum(1) * MELS_A_UNIT).clamp(max=frames)
     valid = torch.arange(frames, device=made.device) < ends[:, None]
     difference = (made - real) * valid.unsqueeze(-1)
     absolute = difference.abs().mean(-1).sum(1) / ends

@@ -205,7 +205,6 @@ class FaceGenerator(nn.Module):
     ) -> None:
         super().__init__()
         size = channels.audio[-1] if condition_size is None else condition_size
-        self.image_size, self.copy_gate = image_size, copy_gate
         self.face_encoder = FaceEncoder(channels.face, image_size)
         self.face_decoder = FaceDecoder(channels.decoder, channels.face, image_size, size)
         self.output = Output(self.face_decoder.out_channels, channels.output, gate=copy_gate)
@@ -222,11 +221,7 @@ class FaceGenerator(nn.Module):
         """
         skips = self.face_encoder(faces)
         logits = self.output(self.face_decoder(condition[:, :, None, None], skips))
-        painted = logits[:, :3].sigmoid()
-        if not self.copy_gate:
-            return painted
-        gate = logits[:, 3:].sigmoid()
-        return gate * painted + (1 - gate) * given_pixels(faces)
+        return paint(logits, faces)
 
 
 class Wav2LipGenerator(FaceGenerator):
@@ -242,6 +237,15 @@ class Wav2LipGenerator(FaceGenerator):
         """Mel windows (N, 1, 80, 16) -> latents (N, C)."""
         latent: Tensor = self.audio_encoder(mel)
         return latent.flatten(1)
+
+
+def paint(logits: Tensor, faces: Tensor) -> Tensor:
+    """Pixels (N, 3, H, W) in [0, 1] of an `Output`'s logits; with a gate, mixed with the given."""
+    painted = logits[:, :3].sigmoid()
+    if logits.shape[1] == 3:
+        return painted
+    gate = logits[:, 3:].sigmoid()
+    return gate * painted + (1 - gate) * given_pixels(faces)
 
 
 def given_pixels(faces: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 Schedule = Callable[[int], float]
@@ -34,5 +35,17 @@ def tri_stage(
         if done < 0:
             return 1.0
         return final if done >= decay_steps else float(final ** (done / decay_steps))
+
+    return factor
+
+
+def cosine(warmup_steps: int, total_steps: int) -> Schedule:
+    """Linear growth, then half a cosine down to zero: lip to speech, vocoders."""
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     return factor

@@ -5,7 +5,6 @@ Manual optimisation with two optimizers, both of which Lightning writes into its
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +19,7 @@ from zoo.hub.module import ZooModule
 from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
 from zoo.nn.gan_losses import discriminator_loss, feature_loss, generator_loss
 from zoo.nn.spectral_losses import MelLoss, MultiResolutionSTFTLoss
+from zoo.training.schedules import cosine
 
 Batch = dict[str, Any]
 _UPDATES = "vocoder_updates"
@@ -146,7 +146,8 @@ class GANVocoder(ZooModule):
         settings = self.vocoder_training
         if settings.schedule == "epochs":
             return ExponentialLR(optimizer, 0.999)
-        return LambdaLR(optimizer, lambda update: warmup_cosine(start + update, settings))
+        factor = cosine(settings.warmup_updates, settings.updates)
+        return LambdaLR(optimizer, lambda update: factor(start + update))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One update: the discriminators first, where they take part, then the generator."""
@@ -226,11 +227,3 @@ class GANVocoder(ZooModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up where the checkpoint was written."""
         self.updates = int(checkpoint.get(_UPDATES, 0))
-
-
-def warmup_cosine(update: int, settings: VocoderTrainingConfig) -> float:
-    """Factor on the learning rate at an update (from 0): linear growth, then half a cosine."""
-    if update < settings.warmup_updates:
-        return (update + 1) / settings.warmup_updates
-    length = max(1, settings.updates - settings.warmup_updates)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (update - settings.warmup_updates) / length)))

@@ -73,7 +73,7 @@ def with_letters(frames: Tensor, text: str = LETTERS) -> Tensor:
     box = font.getbbox(text, stroke_width=1)
     sign = Image.new("LA", (int(box[2]) + 2, int(box[3]) + 2))
     ImageDraw.Draw(sign).text((1, 1), text, (255, 255), font, stroke_width=1, stroke_fill=(0, 255))
-    pixels = torch.from_numpy(np.array(sign)).float()[: height, : width]
+    pixels = torch.from_numpy(np.array(sign)).float()[:height, :width]
     ink, alpha = pixels[..., 0], pixels[..., 1] / 255
     rows = slice(height - len(pixels), height)
     result = frames.clone()

@@ -25,7 +25,7 @@ from zoo.video.read import as_video
 
 FIXED = "fixed"
 READY = "ready-made crop"
-BESIDE = (".npy", ".pkl", ".json")
+BESIDE = (".npy", ".npz", ".pkl", ".json")
 Source = str | Path | LandmarkDetector
 
 

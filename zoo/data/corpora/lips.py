@@ -7,7 +7,7 @@ covers is a subtraction, and smooth edges need no larger drawing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -100,8 +100,8 @@ class Lips:
 
     def part(self, frames: slice) -> Lips:
         """Some of the frames."""
-        tracks = {k: v[frames] if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
-        return Lips(**tracks)
+        tracks = {k: v[frames] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **tracks)
 
     def _arch(self, along: Array) -> Array:
         # rounder lips have a rounder opening

@@ -31,6 +31,8 @@ class InputConfig(ZooConfig):
     """What the audio front-end reads: samples (ResNet), or stacked log-mel bands (two layers)."""
     audio_widths: tuple[int, ...] = WIDTHS
     """Channels of the stages of the audio ResNet; with bands, the last is the output."""
+    official_length: bool = True
+    """Cut the sound as the official code does, a sample short for some lengths of the video."""
     one_may_lack: bool = False
     """The model was trained to do with one stream alone."""
 
@@ -154,6 +156,7 @@ class AVRelScoreConfig(ZooConfig):
                 video_widths=(12, 24, 48, 96),
                 sound="mel",
                 audio_widths=(96,),
+                official_length=False,
                 one_may_lack=True,
             ),
             encoder=ConformerConfig(

@@ -8,6 +8,7 @@ comes out at the places of the video frames is decoded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -16,12 +17,12 @@ from torch.nn import functional as F
 
 from zoo.audio.mel import MelConfig, MelFrontEnd
 from zoo.models.av_relscore.config import AVRelScoreConfig, InputConfig
+from zoo.models.av_relscore.inputs import SAMPLES_PER_FRAME
 from zoo.nn.conformer import ConformerEncoder
 from zoo.nn.decoding.decoder import TransformerDecoder
 from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.residual_trunk import ResidualTrunk
 
-SAMPLES_PER_FRAME = 640
 _POOL = 20  # of the ResNet's outputs, which come every 32 samples
 _MELS, _MEL_HOP = 40, 160
 _MEL_SPREAD = 3.0  # of the logarithms of standardised speech, roughly
@@ -109,7 +110,7 @@ class ReliabilityScore(nn.Module):
         super().__init__()
         widths = (size, 2 * size, 2 * size, size)
         self.convs = nn.ModuleList(
-            nn.Conv1d(a, b, kernel, padding=kernel // 2) for a, b in zip(widths, widths[1:])
+            nn.Conv1d(a, b, kernel, padding=kernel // 2) for a, b in pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
 
@@ -251,7 +252,10 @@ class AVRelScoreNetwork(nn.Module):
         video_scores = audio_scores = None
         if self.video_score is not None and self.audio_score is not None:
             inner = mask if self.config.mask_padding else None
-            video_scores, audio_scores = self.video_score(seen, inner), self.audio_score(heard, inner)
+            video_scores, audio_scores = (
+                self.video_score(seen, inner),
+                self.audio_score(heard, inner),
+            )
             seen, heard = seen * video_scores + seen, heard * audio_scores + heard
         joined, both, fused = self._join(seen, heard, mask)
         states = self.encoder(joined, both)[:, : seen.shape[1]]

@@ -67,9 +67,7 @@ def _context_rules(network: str) -> list[Rule]:
     names = {"q": "query", "k": "key", "v": "value", "mask.0": "conv", "mask.2": "gate"}
     names["fusion"] = "fusion"
     theirs, ours = "encoders.fusion", f"{network}context_mask"
-    return [
-        Rule(f"{theirs}.{old}.{_BOTH}", rf"{ours}.{new}.\1") for old, new in names.items()
-    ]
+    return [Rule(f"{theirs}.{old}.{_BOTH}", rf"{ours}.{new}.\1") for old, new in names.items()]
 
 
 def _late_rules(network: str) -> list[Rule]:
@@ -122,12 +120,50 @@ def fusion_of(state: Mapping[str, Any]) -> Fusion:
 
 
 def config_from_official(raw: Mapping[str, Any]) -> AVRelScoreConfig:
-    """The configuration; released files hold weights only, and their kind tells it.
+    """The configuration from the arguments of the official training script.
+
+    Released checkpoints hold weights alone and go by the presets.
 
     Args:
-        raw: what lies in the file, the state dict itself or under `state_dict`.
+        raw: `architecture` (AVRelScore, VCAFE or Conformer), `adim`, `aheads`, `eunits`, `elayers`,
+            `dunits`, `dlayers`, `cnn_module_kernel`, `odim`, `trunk_widths`, `mtlalpha`,
+            `lsm_weight`; what is lacking is as in the released models.
 
     Raises:
-        ConversionError: see `fusion_of`.
+        ConversionError: an option asks for a network that no released model has.
     """
-    return AVRelScoreConfig(fusion=fusion_of(raw.get(CONTAINER, raw)))
+    kinds: dict[str, Fusion] = {
+        "AVRelScore": "relscore",
+        "VCAFE": "vcafe",
+        "Conformer": "conformer",
+    }
+    kind = str(raw.get("architecture", "AVRelScore"))
+    if kind not in kinds:
+        raise ConversionError(f"architecture {kind!r}: expected one of {', '.join(kinds)}")
+    for option, expected in _FIXED.items():
+        if raw.get(option, expected) != expected:
+            raise ConversionError(f"{option} is {raw[option]!r}; released models have {expected!r}")
+    changes = {path: raw[name] for name, paths in _SIZES.items() for path in paths if name in raw}
+    return AVRelScoreConfig(fusion=kinds[kind]).replace(**changes)
+
+
+_FIXED: Final = {
+    "relu_type": "swish",
+    "a_upsample_ratio": 1,
+    "macaron_style": True,
+    "use_cnn_module": True,
+    "rel_pos_type": "latest",
+}
+_SIZES: Final = {
+    "adim": ("encoder.size", "decoder.size"),
+    "aheads": ("encoder.num_heads", "decoder.num_heads"),
+    "eunits": ("encoder.ffn_size",),
+    "elayers": ("encoder.num_layers",),
+    "dunits": ("decoder.ffn_size",),
+    "dlayers": ("decoder.num_layers",),
+    "odim": ("decoder.vocab_size",),
+    "cnn_module_kernel": ("encoder.kernel",),
+    "trunk_widths": ("input.video_widths", "input.audio_widths"),
+    "mtlalpha": ("training.ctc_weight",),
+    "lsm_weight": ("training.label_smoothing",),
+}

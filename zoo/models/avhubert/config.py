@@ -87,6 +87,8 @@ class TrainingConfig(ZooConfig):
     """Noise in the training sound."""
     cluster_utterances: int = 1000
     """Utterances whose frames fit the clusters."""
+    in_memory: bool = False
+    """Decoded clips stay in memory: for small corpora."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +101,16 @@ class AVHuBERTModelConfig(ZooConfig):
 
     encoder: AVHuBERTConfig = field(default_factory=AVHuBERTConfig)
     """The encoder."""
-    iterations: tuple[IterationConfig, ...] = (IterationConfig(),)
-    """Pretraining; a released model keeps the head of its last iteration."""
+    iteration1: IterationConfig | None = None
+    """First iteration of pretraining; None leaves it, and its head, out."""
+    iteration2: IterationConfig | None = None
+    """Second iteration."""
+    iteration3: IterationConfig | None = None
+    """Third iteration."""
+    iteration4: IterationConfig | None = None
+    """Fourth iteration."""
+    iteration5: IterationConfig | None = None
+    """Fifth iteration, the last of the released models."""
     decoder: DecoderConfig | None = None
     """The text decoder of a recogniser."""
     ctc: bool = False
@@ -115,29 +125,34 @@ class AVHuBERTModelConfig(ZooConfig):
     """The stage that makes a recogniser."""
 
     def __post_init__(self) -> None:
-        for number, one in enumerate(self.iterations, start=1):
+        for name, one in self.iterations.items():
             layer = one.target_layer
             if layer is not None and not 1 <= layer <= self.encoder.num_layers:
                 raise ConfigError(
-                    f"iterations[{number - 1}].target_layer {layer} is not one of "
-                    f"1..{self.encoder.num_layers}"
+                    f"{name}.target_layer {layer} is not one of 1..{self.encoder.num_layers}"
                 )
+
+    @property
+    def iterations(self) -> dict[str, IterationConfig]:
+        """The iterations there are, by name, in order."""
+        all_of_them = {f"iteration{k}": getattr(self, f"iteration{k}") for k in range(1, 6)}
+        return {name: one for name, one in all_of_them.items() if one is not None}
 
     @classmethod
     def base(cls) -> AVHuBERTModelConfig:
         """Encoder Base with the head of iteration 5."""
-        return cls()
+        return cls(iteration5=IterationConfig())
 
     @classmethod
     def large(cls) -> AVHuBERTModelConfig:
         """Encoder Large with the head of iteration 5."""
         last = IterationConfig(lr=2e-3, warmup_steps=48_000, total_steps=600_000)
-        return cls(encoder=AVHuBERTConfig.large(), iterations=(last,))
+        return cls(encoder=AVHuBERTConfig.large(), iteration5=last)
 
     @classmethod
     def base_s2s(cls) -> AVHuBERTModelConfig:
         """Recogniser Base: 160.6 M parameters."""
-        return cls(iterations=(), decoder=DecoderConfig.fairseq())
+        return cls(decoder=DecoderConfig.fairseq())
 
     @classmethod
     def large_s2s(cls) -> AVHuBERTModelConfig:
@@ -148,24 +163,25 @@ class AVHuBERTModelConfig(ZooConfig):
         finetuning = FinetuningConfig(
             warmup_steps=20_000, decay_steps=40_000, total_steps=60_000, freeze_steps=48_000
         )
-        return cls(
-            encoder=AVHuBERTConfig.large(), iterations=(), decoder=decoder, finetuning=finetuning
-        )
+        return cls(encoder=AVHuBERTConfig.large(), decoder=decoder, finetuning=finetuning)
 
     @classmethod
     def base_lrs3(cls) -> AVHuBERTModelConfig:
         """All stages of Base on LRS3: five iterations, then a recogniser."""
-        first = IterationConfig(
-            task=PretrainingConfig(num_clusters=(100,), num_specials=0, masking="feature")
+
+        def iteration(clusters: int, layer: int | None) -> IterationConfig:
+            masking: Literal["input", "feature"] = "feature" if layer is None else "input"
+            task = PretrainingConfig(num_clusters=(clusters,), num_specials=0, masking=masking)
+            return IterationConfig(task=task, target_layer=layer)
+
+        return cls(
+            iteration1=iteration(100, None),
+            iteration2=iteration(100, 9),
+            iteration3=iteration(500, 12),
+            iteration4=iteration(1000, 12),
+            iteration5=iteration(2000, 12),
+            decoder=DecoderConfig.fairseq(),
         )
-        later = tuple(
-            IterationConfig(
-                task=PretrainingConfig(num_clusters=(clusters,), num_specials=0),
-                target_layer=layer,
-            )
-            for clusters, layer in ((100, 9), (500, 12), (1000, 12), (2000, 12))
-        )
-        return cls(iterations=(first, *later), decoder=DecoderConfig.fairseq())
 
     @classmethod
     def tiny(cls) -> AVHuBERTModelConfig:
@@ -177,7 +193,8 @@ class AVHuBERTModelConfig(ZooConfig):
         )
         return cls(
             encoder=AVHuBERTConfig.tiny(),
-            iterations=(first, first.replace(target_layer=3)),
+            iteration1=first,
+            iteration2=first.replace(target_layer=3),
             decoder=decoder,
             ctc=True,
             search=SearchConfig(beam=10, ctc_weight=0.3),
@@ -186,6 +203,7 @@ class AVHuBERTModelConfig(ZooConfig):
                 max_seconds=6.0,
                 noise=NoiseConfig(share=0.5, lowest_snr_db=-7.5, highest_snr_db=7.5),
                 cluster_utterances=600,
+                in_memory=True,
             ),
             finetuning=FinetuningConfig(
                 warmup_steps=150,

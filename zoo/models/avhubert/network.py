@@ -18,8 +18,8 @@ class AVHuBERTNetwork(nn.Module):
     def __init__(self, config: AVHuBERTModelConfig) -> None:
         super().__init__()
         self.encoder = AVHuBERT(config.encoder)
-        self.heads = nn.ModuleList(
-            ClusterHead(config.encoder, one.task) for one in config.iterations
+        self.heads = nn.ModuleDict(
+            {name: ClusterHead(config.encoder, one.task) for name, one in config.iterations.items()}
         )
         self.decoder = None if config.decoder is None else TransformerDecoder(config.decoder)
         self.ctc = (

@@ -13,7 +13,6 @@ from zoo.hub.raw import RawCheckpoint
 from zoo.models.avhubert.config import AVHuBERTModelConfig, IterationConfig, Streams
 from zoo.nn.avhubert_fairseq import encoder_config, pretraining_config
 from zoo.nn.avhubert_rules import avhubert_rules
-from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.fairseq_decoder import decoder_config, subword_files
 from zoo.nn.fairseq_rules import fairseq_decoder_rules
 
@@ -40,9 +39,9 @@ def key_map(config: AVHuBERTModelConfig) -> KeyMap:
 
 def _head_rules() -> list[Rule]:
     return [
-        Rule("mask_emb", "network.heads.0.mask_embedding"),
-        Rule("label_embs_concat", "network.heads.0.cluster_embedding"),
-        Rule("final_proj.(weight|bias)", r"network.heads.0.proj.\1"),
+        Rule("mask_emb", "network.heads.iteration5.mask_embedding"),
+        Rule("label_embs_concat", "network.heads.iteration5.cluster_embedding"),
+        Rule("final_proj.(weight|bias)", r"network.heads.iteration5.proj.\1"),
     ]
 
 
@@ -77,21 +76,16 @@ def config_from_official(raw: Mapping[str, Any]) -> AVHuBERTModelConfig:
     if "decoder_layers" not in model:
         classes = tuple(raw.get("num_classes") or model.get("num_classes") or (2000,))
         head = IterationConfig(task=pretraining_config(model, classes))
-        return AVHuBERTModelConfig(encoder=encoder_config(model), iterations=(head,))
+        return AVHuBERTModelConfig(encoder=encoder_config(model), iteration5=head)
     inner = model.get("w2v_args") or {}
     inner = inner.get("model", inner)
     if not inner:
         raise ConversionError("avhubert: the fine-tuned file lacks model.w2v_args, its encoder")
     return AVHuBERTModelConfig(
         encoder=encoder_config(inner),
-        iterations=(),
-        decoder=_decoder(model),
+        decoder=decoder_config(model),
         streams=_streams(raw.get("task") or {}),
     )
-
-
-def _decoder(model: Mapping[str, Any]) -> DecoderConfig:
-    return decoder_config(model)
 
 
 def _streams(task: Mapping[str, Any]) -> Streams:

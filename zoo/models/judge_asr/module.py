@@ -22,7 +22,7 @@ from zoo.tasks import SpeechLike, Transcript, Video, VideoLike
 from zoo.training.recipe import Recipe, Stage
 
 Batch = dict[str, Any]
-_SHORTEST = STRIDE * HOP  # samples
+_SHORTEST = 640  # samples, 40 ms
 
 
 class JudgeASR(ZooModule):
@@ -35,6 +35,7 @@ class JudgeASR(ZooModule):
 
     slug: ClassVar[str] = "judge_asr"
     Config: ClassVar[type[JudgeASRConfig]] = JudgeASRConfig
+    float32_keys: ClassVar[tuple[str, ...]] = (r".*\.norm\..*",)
 
     def __init__(self, config: JudgeASRConfig, stage: Literal["ctc"] = "ctc") -> None:
         super().__init__(config)
@@ -145,7 +146,7 @@ class JudgeASR(ZooModule):
             self.train(was_training)
         found = greedy_symbols(log_probs, counts)
         scores = _text_log_probs(log_probs, counts, found)
-        output_s = STRIDE * HOP / SAMPLE_RATE / self.config.outputs_per_frame
+        output_s = STRIDE * HOP / SAMPLE_RATE
         return [
             Transcript(alphabet.decode(symbols), score, alphabet.words(symbols, output_s))
             for symbols, score in zip(found, scores, strict=True)

@@ -1,18 +1,19 @@
-"""The recogniser: log-mel bands, an encoder of attention and convolution, characters by CTC."""
+"""The recogniser: log-mel bands, convolutions, a bidirectional GRU, characters by CTC."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.audio.mel import MelConfig, MelFrontEnd
 from zoo.models.judge_asr.config import JudgeASRConfig
 
 HOP = 160
 """Samples from mel frame to mel frame, at 16 kHz."""
-STRIDE = 4
-"""Mel frames to an encoder frame: 25 encoder frames a second."""
+STRIDE = 2
+"""Mel frames to an output: 50 outputs a second, two a video frame."""
 _WINDOW = 640
 
 
@@ -54,74 +55,25 @@ class SpeechFeatures(nn.Module):
         return centred, frames
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention; places are known from the convolutions before it."""
+class ConvBlock(nn.Module):
+    """Convolution over time, batch norm, ReLU; added to its input where it keeps the length."""
 
-    def __init__(self, size: int, num_heads: int) -> None:
+    def __init__(self, in_size: int, out_size: int, stride: int) -> None:
         super().__init__()
-        self.num_heads = num_heads
-        self.norm = nn.LayerNorm(size)
-        self.projection = nn.Linear(size, 3 * size)
-        self.out = nn.Linear(size, size)
+        self.stride = stride
+        self.conv = nn.Conv1d(in_size, out_size, 5, stride, padding=2)
+        self.norm = nn.BatchNorm1d(out_size)
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """(B, T, C), mask (B, T) -> (B, T, C)."""
-        batch, frames, size = x.shape
-        parts = self.projection(self.norm(x)).view(batch, frames, 3, self.num_heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value, valid[:, None, None])
-        attended: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, frames, size))
-        return attended
-
-
-class Convolution(nn.Module):
-    """Gated depthwise convolution over time."""
-
-    def __init__(self, size: int, kernel_size: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(size)
-        self.gate = nn.Linear(size, 2 * size)
-        self.depthwise = nn.Conv1d(size, size, kernel_size, padding=kernel_size // 2, groups=size)
-        self.inner_norm = nn.LayerNorm(size)
-        self.out = nn.Linear(size, size)
-
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """(B, T, C), mask (B, T) -> (B, T, C)."""
-        gated = F.glu(self.gate(self.norm(x)), dim=-1) * valid[..., None]
-        spread = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
-        convolved: Tensor = self.out(F.silu(self.inner_norm(spread)))
-        return convolved
-
-
-class FeedForward(nn.Sequential):
-    """Norm, linear, SiLU, linear."""
-
-    def __init__(self, size: int, inner_size: int) -> None:
-        super().__init__(
-            nn.LayerNorm(size), nn.Linear(size, inner_size), nn.SiLU(), nn.Linear(inner_size, size)
-        )
-
-
-class Block(nn.Module):
-    """Convolution, attention, feed-forward, each added to its input."""
-
-    def __init__(self, config: JudgeASRConfig) -> None:
-        super().__init__()
-        self.convolution = Convolution(config.hidden_size, config.kernel_size)
-        self.attention = Attention(config.hidden_size, config.num_heads)
-        self.feed_forward = FeedForward(config.hidden_size, config.ffn_size)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """(B, T, C), mask (B, T) -> (B, T, C)."""
-        x = x + self.dropout(self.convolution(x, valid))
-        x = x + self.dropout(self.attention(x, valid))
-        added: Tensor = x + self.dropout(self.feed_forward(x))
-        return added
+    def forward(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, N), (B,) valid frames -> (B, C', N / stride), zero in padding, (B,) frames."""
+        frames = (frames + self.stride - 1) // self.stride
+        y = F.relu(self.norm(self.conv(x)))
+        y = y + x if self.stride == 1 else y
+        return y * valid_frames(frames, y.shape[-1])[:, None], frames
 
 
 class Recogniser(nn.Module):
-    """Features (B, N, C) to log probabilities of characters.
+    """Features (B, N, C) to log probabilities of characters, one output for two mel frames.
 
     Args:
         config: sizes.
@@ -130,15 +82,19 @@ class Recogniser(nn.Module):
 
     def __init__(self, config: JudgeASRConfig, num_outputs: int) -> None:
         super().__init__()
-        self.num_outputs, self.outputs_per_frame = num_outputs, config.outputs_per_frame
-        sizes = (config.num_mels, config.hidden_size, config.hidden_size)
-        self.subsampling = nn.ModuleList(
-            nn.Conv1d(before, after, 5, stride=2, padding=2)
-            for before, after in zip(sizes, sizes[1:])
+        size = config.hidden_size
+        more = (ConvBlock(size, size, 1) for _ in range(config.num_convolutions - 1))
+        self.convolutions = nn.ModuleList([ConvBlock(config.num_mels, size, STRIDE), *more])
+        self.recurrent = nn.GRU(
+            size,
+            size,
+            config.num_layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=config.dropout,
         )
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
-        self.norm = nn.LayerNorm(config.hidden_size)
-        self.out = nn.Linear(config.hidden_size, num_outputs * config.outputs_per_frame)
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear(2 * size, num_outputs)
 
     def forward(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Recognise.
@@ -151,13 +107,13 @@ class Recogniser(nn.Module):
             Log probabilities (B, L, V) and the valid outputs (B,).
         """
         x = features.transpose(1, 2)
-        for convolution in self.subsampling:
-            frames = (frames + 1) // 2
-            x = F.gelu(convolution(x))
-            x = x * valid_frames(frames, x.shape[-1])[:, None]
-        x = x.transpose(1, 2)
-        valid = valid_frames(frames, x.shape[1])
-        for block in self.blocks:
-            x = block(x, valid)
-        logits = self.out(self.norm(x)).view(len(x), -1, self.num_outputs)
-        return logits.float().log_softmax(dim=-1), frames * self.outputs_per_frame
+        for block in self.convolutions:
+            x, frames = block(x, frames)
+        # packed, so that the backward direction begins at each item's own end
+        packed = pack_padded_sequence(
+            x.transpose(1, 2), frames.cpu(), batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(
+            self.recurrent(packed)[0], batch_first=True, total_length=x.shape[-1]
+        )
+        return self.out(self.dropout(states)).float().log_softmax(dim=-1), frames

@@ -22,7 +22,7 @@ class TrainingConfig(ZooConfig):
     """Peak learning rate of Adam."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
-    total_steps: int = 1000
+    total_steps: int = 800
     """Optimizer steps."""
     gradient_clip: float = 5.0
     """Limit of the gradient norm."""

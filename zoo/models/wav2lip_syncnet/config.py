@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
-from zoo.models.face_crop import CropConfig
+from zoo.models.talking_face.config import (
+    CropConfig,
+    DiscriminatorConfig,
+    ExpertConfig,
+    ExpertTrainingConfig,
+)
 from zoo.nn.wav2lip import GeneratorChannels
 
 
@@ -46,41 +51,6 @@ class GeneratorConfig(ZooConfig):
             output_channels=own.output,
             copy_gate=copy_gate,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpertConfig(ZooConfig):
-    """The sync expert."""
-
-    face_channels: tuple[int, ...] = (32, 64, 128, 256, 512)
-    """Five widths of the face tower."""
-    audio_channels: tuple[int, ...] = (32, 64, 128, 256, 512)
-    """Five widths of the audio encoder."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig(ZooConfig):
-    """The visual quality discriminator."""
-
-    channels: tuple[int, ...] = (32, 64, 128, 256, 512)
-    """Five widths."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpertTrainingConfig(ZooConfig):
-    """Stage "expert" (paper, section 3.1)."""
-
-    lr: float = 1e-4
-    """Of Adam."""
-    total_steps: int = 1_000_000
-    """Optimizer steps; the official script runs until it is stopped."""
-    gradient_clip: float = 0.0
-    """Largest norm of the gradient; 0 is no limit."""
-    final_lr_share: float = 1.0
-    """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
-    loss: Literal["bce", "contrast"] = "bce"
-    """"bce": one pair a clip, right or wrong with equal chance, cross-entropy on the cosine (the
-    paper's). "contrast": all windows of a clip against each other (ours, for small experts)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +96,13 @@ class Wav2LipConfig(ZooConfig):
 
     image_size: int = 96
     """Side of a face in pixels: 64, 96 or 128."""
-    generator: GeneratorConfig | None = GeneratorConfig()
+    generator: GeneratorConfig | None = field(default_factory=GeneratorConfig)
     """None where a file holds another part only."""
     expert: ExpertConfig | None = None
     """Needed to train a generator."""
     discriminator: DiscriminatorConfig | None = None
     """Needed to train with `perceptual_weight`."""
-    crop: CropConfig = CropConfig()
+    crop: CropConfig = field(default_factory=CropConfig)
     """How faces are cut out."""
     train_shift: int = -1
     """Frame, counted from its own, with which the mel window of a frame starts in training."""
@@ -142,9 +112,9 @@ class Wav2LipConfig(ZooConfig):
     """Clips a step, over all processes; 64 for the paper's expert."""
     windows: int = 2
     """Windows a clip in stage "expert": two make a right and a wrong pair."""
-    expert_training: ExpertTrainingConfig = ExpertTrainingConfig()
+    expert_training: ExpertTrainingConfig = field(default_factory=ExpertTrainingConfig)
     """Stage "expert"."""
-    training: GeneratorTrainingConfig = GeneratorTrainingConfig()
+    training: GeneratorTrainingConfig = field(default_factory=GeneratorTrainingConfig)
     """Stage "generator"."""
 
     @classmethod
@@ -173,9 +143,7 @@ class Wav2LipConfig(ZooConfig):
         training = GeneratorTrainingConfig(
             betas=(0.5, 0.999), sync_weight=0.03, perceptual_weight=0.07
         )
-        return cls(
-            expert=ExpertConfig(), discriminator=DiscriminatorConfig(), training=training
-        )
+        return cls(expert=ExpertConfig(), discriminator=DiscriminatorConfig(), training=training)
 
     @classmethod
     def tiny(cls) -> Wav2LipConfig:

@@ -23,8 +23,11 @@ class SearchRules(Protocol):
         spare: candidates a step beyond the beam, in beams.
     """
 
-    closes_at_limit: bool
-    spare: int
+    @property
+    def closes_at_limit(self) -> bool: ...  # noqa: D102
+
+    @property
+    def spare(self) -> int: ...  # noqa: D102
 
     def allow(self, scores: Tensor, step: int, at_limit: Tensor, end: int) -> Tensor:
         """Scores (B, K, V) with what may not follow at this step set to minus infinity.

@@ -8,8 +8,8 @@ mark that says that the film is generated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ from zoo.audio import as_waveform, load_audio, probe_audio
 from zoo.audio.mel import mel_front_end
 from zoo.errors import ConfigError, MediaError
 from zoo.hub.module import ZooModule
-from zoo.models.face_crop import CropConfig
+from zoo.models.talking_face.config import CropConfig
 from zoo.nn.face_windows import generator_input, mel_windows
 from zoo.nn.modes import evaluation
 from zoo.tasks import ImageLike, Picture, Speech, SpeechLike, Video, VideoLike
@@ -61,6 +61,8 @@ class Paste:
     """Of the film."""
     speech: Speech
     """Its sound."""
+    controls: Mapping[str, Tensor] = field(default_factory=dict)
+    """Further arguments of `generate`, (T, ...) each."""
 
 
 class Animator(ZooModule):
@@ -106,6 +108,7 @@ class Animator(ZooModule):
         landmarks: str | Path | LandmarkDetector | None = None,
         blend: bool = True,
         mark: Mark = "metadata",
+        controls: Mapping[str, Tensor] | None = None,
     ) -> Video | list[Video]:
         """`face` saying `speech`.
 
@@ -121,6 +124,8 @@ class Animator(ZooModule):
             blend: fade the new mouth in; False replaces the whole box, as Wav2Lip does.
             mark: how the film says that it is generated: "metadata" (tags of the file),
                 "visible" (also letters in a corner), "none".
+            controls: what this model's `generate` takes besides, one row for all frames (C,) or
+                one for each (T, C).
 
         Returns:
             The film, at the frame rate of the face (25 for a picture), as long as the speech,
@@ -132,7 +137,7 @@ class Animator(ZooModule):
         """
         if text is not None or speech is None:
             raise ConfigError(f"{type(self).__name__} is driven by speech: give speech=, not text=")
-        options: dict[str, Any] = {"box": box, "landmarks": landmarks}
+        options: dict[str, Any] = {"box": box, "landmarks": landmarks, "controls": controls}
         if not isinstance(face, list | tuple):
             if isinstance(speech, list | tuple):
                 raise MediaError("one face and a list of speeches: give a list of as many faces")
@@ -151,6 +156,7 @@ class Animator(ZooModule):
         *,
         box: Box | None = None,
         landmarks: str | Path | LandmarkDetector | None = None,
+        controls: Mapping[str, Tensor] | None = None,
     ) -> Paste:
         """Read everything, find the face and cut the mel into windows; nothing is painted yet.
 
@@ -173,7 +179,8 @@ class Animator(ZooModule):
         windows = mel_windows(mel, order + self.mel_shift, fps)
         used = slice(count)  # of a video that is longer than the speech
         order %= len(frames)
-        return Paste(frames[used], boxes[used], order, windows, fps, as_speech(speech))
+        given = {name: _rows(name, value, count) for name, value in (controls or {}).items()}
+        return Paste(frames[used], boxes[used], order, windows, fps, as_speech(speech), given)
 
     def _film(self, paste: Paste, blend: bool, mark: Mark) -> Video:
         size, smooth = self.image_size, self.crop.antialias
@@ -188,16 +195,20 @@ class Animator(ZooModule):
     def _painted(self, paste: Paste, crops: Tensor, rows: Tensor, blend: bool) -> Tensor:
         """The frames (n, 3, H, W) uint8 of the film whose numbers are `rows`."""
         source = paste.order[rows]
-        faces = self.paint(crops[source], paste.windows[rows])
+        controls = {name: value[rows] for name, value in paste.controls.items()}
+        faces = self.paint(crops[source], paste.windows[rows], controls)
         boxes = paste.boxes[source.numpy()]
         return paste_faces(paste.frames[source], faces, boxes, blend=blend)
 
-    def paint(self, crops: Tensor, windows: Tensor) -> Tensor:
+    def paint(
+        self, crops: Tensor, windows: Tensor, controls: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
         """New faces for crops of a clip.
 
         Args:
             crops: (T, 3, S, S) uint8 RGB; each is target and reference at once.
             windows: (T, 1, 80, 16) mel.
+            controls: further arguments of `generate`, (T, ...) each.
 
         Returns:
             (T, 3, S, S) float RGB in [0, 1], on the CPU.
@@ -205,7 +216,8 @@ class Animator(ZooModule):
         with evaluation(self):
             bgr = crops.flip(1).to(self.device, self.dtype)[None] / 255
             latent = self.encode_audio(windows.to(self.device, self.dtype)[None])
-            painted = self.generate(latent, generator_input(bgr, bgr))[0]
+            given = {k: v.to(self.device, self.dtype)[None] for k, v in (controls or {}).items()}
+            painted = self.generate(latent, generator_input(bgr, bgr), **given)[0]
         return painted.float().cpu().flip(1)
 
 
@@ -235,6 +247,20 @@ def as_speech(speech: SpeechLike) -> Speech:
         return Speech(speech.float(), SAMPLE_RATE)
     rate = probe_audio(speech).sample_rate
     return Speech(load_audio(speech, rate), rate)
+
+
+def _rows(name: str, value: Tensor, count: int) -> Tensor:
+    """A control for each of `count` frames, (T, C).
+
+    Raises:
+        ConfigError: it is neither one row nor one for each frame.
+    """
+    if value.ndim not in (1, 2) or (value.ndim == 2 and len(value) != count):
+        raise ConfigError(
+            f"{name}: expected one row (C,) or one for each of the {count} frames (T, C), got "
+            f"{tuple(value.shape)}"
+        )
+    return value.expand(count, -1)
 
 
 def _check_size(count: int, frames: Tensor) -> None:

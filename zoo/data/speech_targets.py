@@ -1,0 +1,137 @@
+"""Units and voices of recordings: made once by other checkpoints, kept in the zoo's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.errors import ConfigError
+from zoo.hub.load import from_pretrained, model_class
+from zoo.hub.paths import cache_root
+
+log = logging.getLogger(__name__)
+PACKAGED_VOICES = "ge2e.resemblyzer"
+
+
+@dataclass(frozen=True)
+class SpeechTargets:
+    """What is known of every recording.
+
+    Attributes:
+        units: one (T,) int64 a recording, 50 a second; empty where none were asked for.
+        voices: (N, C) float32 unit vectors; (N, 0) where none were asked for.
+    """
+
+    units: tuple[Tensor, ...]
+    voices: Tensor
+
+    @property
+    def mean_voice(self) -> Tensor:
+        """(C,) unit vector in the middle of all voices."""
+        return F.normalize(self.voices.mean(dim=0), dim=0)
+
+
+def load_speaker_encoder(source: str, device: str | torch.device | None = None) -> Any:
+    """The model with `embed(speech) -> (C,)` that a source names.
+
+    The released GE2E weights travel in the package `resemblyzer`, and are taken from there where
+    it is installed.
+    """
+    if source == PACKAGED_VOICES and find_spec("resemblyzer"):
+        packaged: Any = model_class("ge2e")
+        return packaged.from_package().to(device or "cpu")
+    return from_pretrained(source, device=device)
+
+
+def load_unit_extractor(source: str, device: str | torch.device | None = None) -> Any:
+    """The model with `extract(speech) -> Units` that a source names.
+
+    Raises:
+        ConfigError: it makes no units.
+    """
+    model = from_pretrained(source, device=device)
+    if not hasattr(model, "extract"):
+        raise ConfigError(f"{source} is a {type(model).__name__}: it makes no units")
+    return model
+
+
+def speech_targets(
+    recordings: Iterable[Tensor],
+    *,
+    unit_source: str | None,
+    speaker_source: str | None,
+    cache_dir: str | Path | None = None,
+) -> SpeechTargets:
+    """Units and voices of recordings (S,) at 16 kHz, from the cache where they are there.
+
+    Args:
+        recordings: in the order of the result; gone through twice.
+        unit_source: checkpoint with `extract`; None leaves units out.
+        speaker_source: checkpoint with `embed`; None leaves voices out.
+        cache_dir: where the cache lies, if not in its usual place.
+    """
+    waves = list(recordings)
+    units = _cached(waves, unit_source, "units", cache_dir, _extract)
+    voices = _cached(waves, speaker_source, "voices", cache_dir, _embed)
+    lengths = units.get("lengths", torch.zeros(0, dtype=torch.long)).tolist()
+    ids = units.get("ids", torch.zeros(0, dtype=torch.long)).long()
+    return SpeechTargets(
+        tuple(torch.split(ids, lengths)), voices.get("vectors", torch.zeros(len(waves), 0))
+    )
+
+
+def _cached(
+    waves: list[Tensor],
+    source: str | None,
+    what: str,
+    cache_dir: str | Path | None,
+    make: Any,
+) -> dict[str, Tensor]:
+    if source is None:
+        return {}
+    path = cache_root(cache_dir) / "targets" / f"{what}-{_fingerprint(waves, source)}.safetensors"
+    if path.is_file():
+        return load_file(path)
+    log.info("%s of %d recordings by %s", what, len(waves), source)
+    made: dict[str, Tensor] = make(waves, source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        pass
+    save_file(made, file.name)
+    os.replace(file.name, path)
+    return made
+
+
+def _fingerprint(waves: list[Tensor], source: str) -> str:
+    """Changes with any sample, with the source's name, and with a local checkpoint's content."""
+    digest = hashlib.sha256(source.encode())
+    config = Path(source) / "config.json"
+    if config.is_file():  # it lists the hashes of the weights
+        digest.update(config.read_bytes())
+    for wave in waves:
+        digest.update(wave.numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _extract(waves: list[Tensor], source: str) -> dict[str, Tensor]:
+    extractor = load_unit_extractor(source)
+    found = [extractor.extract(wave).expanded().ids for wave in waves]
+    lengths = torch.tensor([len(ids) for ids in found])
+    return {"ids": torch.cat(found).to(torch.int16), "lengths": lengths}
+
+
+def _embed(waves: list[Tensor], source: str) -> dict[str, Tensor]:
+    encoder = load_speaker_encoder(source)
+    return {"vectors": torch.stack([encoder.embed(wave).cpu().clone() for wave in waves])}

@@ -1,0 +1,175 @@
+"""Crops of recorded speech with their units, mel and voice, for training unit vocoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from zoo.audio.mel import mel_front_end
+from zoo.data.loading import ReportingLoader
+from zoo.data.speech_crops import SpeechCropDataModule
+from zoo.data.speech_targets import PACKAGED_VOICES, SpeechTargets, speech_targets
+from zoo.data.speech_text import SpeechInMemory
+from zoo.errors import ConfigError
+
+UNIT_SAMPLES = 320
+MELS_A_UNIT = 2
+PEAK = 0.95
+
+
+class UnitCrops(Dataset[dict[str, Any]]):
+    """Crops that begin with a unit.
+
+    parity: the waveform is normalised to its peak, its mel is not (Lip2Speech-Unit's recipe).
+
+    Args:
+        recordings: whole recordings.
+        targets: their units and voices.
+        samples: length of a crop, a multiple of the 320 samples of a unit.
+        front_end: name of the mel.
+        train: at a random place, else from the middle.
+        normalize: bring every waveform's peak to 0.95.
+    """
+
+    def __init__(
+        self,
+        recordings: SpeechInMemory,
+        targets: SpeechTargets,
+        samples: int,
+        front_end: str,
+        *,
+        train: bool,
+        normalize: bool = True,
+    ) -> None:
+        if samples % UNIT_SAMPLES:
+            raise ConfigError(f"crop_samples {samples} is not a multiple of {UNIT_SAMPLES}")
+        self.recordings, self.targets, self.train = recordings, targets, train
+        self.count, self.normalize = samples // UNIT_SAMPLES, normalize
+        self.front_end = mel_front_end(front_end)
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = self.recordings[index]
+        audio: Tensor = item["audio"]
+        units = self.targets.units[index]
+        spare = max(0, len(units) - self.count)
+        start = int(torch.randint(spare + 1, ())) if self.train else spare // 2
+        mel = self.front_end(audio).T[MELS_A_UNIT * start :]
+        gain = PEAK / max(float(audio.abs().max()), 1e-4) if self.normalize else 1.0
+        return {
+            "wav": _fit(audio[UNIT_SAMPLES * start :] * gain, UNIT_SAMPLES * self.count),
+            "units": _fit(units[start:], self.count, repeat=True),
+            "mel": _fit(mel, MELS_A_UNIT * self.count, repeat=True),
+            "speaker": self.targets.voices[index],
+            "id": item["id"],
+        }
+
+
+def _fit(x: Tensor, length: int, *, repeat: bool = False) -> Tensor:
+    """The first `length` entries of (T, ...); too few are followed by zeros or by the last one."""
+    x = x[:length]
+    lacking = length - len(x)
+    if not lacking:
+        return x
+    if repeat:
+        return torch.cat([x, x[-1:].expand(lacking, *x.shape[1:])])
+    return F.pad(x, (0, lacking))
+
+
+def collate_unit_crops(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Batch crops: `wav` (B, S), `units` (B, T), `mel` (B, 2 T, C), `speaker` (B, D), `id`."""
+    keys = ("wav", "units", "mel", "speaker")
+    batch: dict[str, Any] = {key: torch.stack([item[key] for item in items]) for key in keys}
+    return {**batch, "id": [item["id"] for item in items]}
+
+
+class UnitCropDataModule(SpeechCropDataModule):
+    """Loaders of speech crops with units, mel and voice.
+
+    Args:
+        root: the dataset's folder.
+        dataset: as for `AudioVisualDataModule`.
+        batch_size: crops a step and process.
+        crop_samples: length of a training crop at 16 kHz.
+        eval_samples: length of a validation crop.
+        unit_source: checkpoint that makes the units.
+        speaker_source: checkpoint that makes the speaker vectors; empty for none.
+        front_end: mel front-end.
+        num_workers: processes that cut.
+        train_split: what to train on.
+        normalize: bring every waveform's peak to 0.95.
+        seed: order and places of the crops.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        dataset: str = "auto",
+        batch_size: int = 16,
+        crop_samples: int = 8960,
+        eval_samples: int = 32_000,
+        unit_source: str = "hubert_units.tiny",
+        speaker_source: str = PACKAGED_VOICES,
+        front_end: str = "tacotron16k",
+        num_workers: int = 0,
+        train_split: str = "train",
+        normalize: bool = True,
+        seed: int = 7122,
+    ):
+        super().__init__(
+            root,
+            dataset,
+            batch_size,
+            crop_samples,
+            eval_samples,
+            num_workers,
+            train_split,
+            vary=False,  # units belong to the recordings as they are
+            seed=seed,
+        )
+        self.unit_source, self.speaker_source = unit_source, speaker_source
+        self.front_end, self.normalize = front_end, normalize
+        self._targets: dict[str, SpeechTargets] = {}
+
+    collate = staticmethod(collate_unit_crops)
+
+    def targets(self, split: str) -> SpeechTargets:
+        """Units and voices of a split, made or found in the cache at the first call."""
+        if split not in self._targets:
+            data = self.recordings(split)
+            self._targets[split] = speech_targets(
+                (data[k]["audio"] for k in range(len(data))),
+                unit_source=self.unit_source,
+                speaker_source=self.speaker_source or None,
+            )
+        return self._targets[split]
+
+    def mean_speaker(self) -> Tensor:
+        """(C,) the mean voice of the training recordings."""
+        return self.targets(self.train_split).mean_voice
+
+    def train_dataloader(self) -> ReportingLoader:
+        """Crops at random places."""
+        crops = self._unit_crops(self.train_split, self.crop_samples, train=True)
+        drop_last = len(crops) >= self.batch_size
+        return self._crop_loader(crops, shuffle=True, drop_last=drop_last)
+
+    def _eval_loader(self, split: str) -> ReportingLoader:
+        return self._crop_loader(self._unit_crops(split, self.eval_samples, train=False))
+
+    def _unit_crops(self, split: str, samples: int, *, train: bool) -> UnitCrops:
+        return UnitCrops(
+            self.recordings(split),
+            self.targets(split),
+            samples,
+            self.front_end,
+            train=train,
+            normalize=self.normalize,
+        )

@@ -1,0 +1,166 @@
+"""AV-RelScore as a LightningModule: hybrid CTC and attention training, validation by WER."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.optim.lr_scheduler import LambdaLR
+
+from zoo.models.av_relscore import alphabet
+from zoo.models.av_relscore.config import AVRelScoreConfig, TrainingConfig
+from zoo.models.av_relscore.inference import AVRecognizer
+from zoo.models.av_relscore.network import Encoded, frame_mask
+from zoo.nn.decoding.greedy import greedy
+from zoo.nn.decoding.losses import (
+    Targets,
+    accuracy,
+    ctc_sum,
+    smoothed_divergence,
+    teacher_forcing,
+)
+from zoo.training.recipe import Recipe, Stage
+
+Batch = dict[str, Any]
+
+
+class AVRelScore(AVRecognizer):
+    """Audio-visual speech recognition that knows which stream to trust (arXiv 2303.08536).
+
+    Args:
+        config: which of the three networks, sizes, decoding, training.
+        stage: "recognition", the only one.
+    """
+
+    slug: ClassVar[str] = "av_relscore"
+
+    def __init__(
+        self, config: AVRelScoreConfig, stage: Literal["recognition"] = "recognition"
+    ) -> None:
+        super().__init__(config)
+        self.stage = stage
+        self._errors = torch.zeros(2)
+
+    @classmethod
+    def recipe(cls, config: AVRelScoreConfig) -> Recipe:
+        """One stage, both streams, every clip corrupted in another way."""
+        from zoo.models.av_relscore.data import RelScoreDataModule
+
+        stage = Stage(
+            name="recognition",
+            monitor="val/wer",
+            max_steps="training.total_steps",
+            gradient_clip="training.gradient_clip",
+        )
+        shared = ("mouth_preset", "size", "row", "column")
+        own = ("batch_size", "max_seconds", "keep_in_memory", "short_first", "total_steps")
+        corruption = AVRelScoreConfig().training.augmentation.to_dict()
+        return Recipe(
+            stages=(stage,),
+            datamodule=RelScoreDataModule,
+            links={
+                **{f"input.{name}": name for name in shared},
+                **{f"training.{name}": name for name in own},
+                **{f"training.augmentation.{name}": name for name in corruption},
+            },
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Weighted sum of the CTC and the decoder loss, each a clip."""
+        encoded, targets = self._encode_batch(batch), self._targets(batch)
+        losses = self.losses(encoded, targets, batch["video_len"])
+        size = len(targets.texts)
+        for name, loss in losses.items():
+            self.log(f"train/{name}", loss, prog_bar=name == "loss", batch_size=size)
+        return losses["loss"]
+
+    def losses(self, encoded: Encoded, targets: Targets, lengths: Tensor) -> dict[str, Tensor]:
+        """`ctc` and `attention`, each summed over a clip and averaged over clips, and `loss`.
+
+        Args:
+            encoded: the encoder's output.
+            targets: the texts.
+            lengths: (B,) valid frames.
+        """
+        settings, size = self.config.training, len(lengths)
+        log_probs = self.network.ctc_log_probs(encoded.states)
+        ctc = ctc_sum(log_probs, lengths, targets, alphabet.BLANK) / size
+        logits = self.network.decoder(targets.inputs, encoded.states, encoded.mask)
+        attention = smoothed_divergence(logits, targets, settings.label_smoothing) / size
+        loss = settings.ctc_weight * ctc + (1 - settings.ctc_weight) * attention
+        found = {"loss": loss, "ctc": ctc, "attention": attention}
+        return found | {"accuracy": accuracy(logits.detach(), targets)}
+
+    def _encode_batch(self, batch: Batch) -> Encoded:
+        """Encode; the features of a stream that a clip lacks are zero."""
+        lengths = batch["video_len"]
+        seen, heard = self.network.features(batch["video"], batch["audio"], lengths)
+        if "present" in batch:
+            flags = batch["present"].to(seen.dtype)
+            seen, heard = seen * flags[:, :1, None], heard * flags[:, 1:, None]
+        mask = frame_mask(lengths, seen.shape[1])
+        if self.config.mask_padding:
+            seen, heard = seen * mask.unsqueeze(-1), heard * mask.unsqueeze(-1)
+        return self.network.fuse(seen, heard, mask)
+
+    def _targets(self, batch: Batch) -> Targets:
+        texts = [alphabet.encode(text) for text in batch["text"]]
+        padded = pad_sequence(texts, batch_first=True, padding_value=alphabet.IGNORED)
+        end = alphabet.END
+        return teacher_forcing(padded.to(self.device), end, end, alphabet.IGNORED)
+
+    def on_validation_epoch_start(self) -> None:
+        """Start counting."""
+        self._errors = torch.zeros(2)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss, and word errors of greedy decoding."""
+        from zoo.metrics.wer import WER
+
+        encoded, targets = self._encode_batch(batch), self._targets(batch)
+        losses = self.losses(encoded, targets, batch["video_len"])
+        self.log("val/loss", losses["loss"], batch_size=len(targets.texts))
+        longest = int(targets.lengths.max()) + 10
+        end = alphabet.END
+        tokens = greedy(
+            self.network.decoder, encoded.states, encoded.mask, end, longest, end
+        ).tokens
+        metric = WER(alphabet.NORMALIZER)
+        for row, text in zip(tokens.tolist(), batch["text"], strict=True):
+            said = row[: row.index(end)] if end in row else row
+            found = metric.score_sample(alphabet.decode(said), text)
+            self._errors += torch.tensor([found["errors"], found["length"]])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the word error rate in percent."""
+        errors, length = self._errors.tolist()
+        self.log("val/wer", 100 * errors / max(1.0, length), prog_bar=True, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adam, its rate by Noam's schedule or a linear one."""
+        settings = self.config.training
+        kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
+        optimizer = kind(
+            self.parameters(),
+            lr=settings.lr,
+            betas=(0.9, 0.98),
+            eps=1e-9,
+            weight_decay=settings.weight_decay,
+        )
+        schedule = LambdaLR(optimizer, lambda step: rate(step, settings))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def rate(step: int, settings: TrainingConfig) -> float:
+    """Factor on the peak learning rate at a step, from 0."""
+    now, warmup = step + 1, max(1, settings.warmup_steps)
+    if now < warmup:
+        return now / warmup
+    if settings.schedule == "noam":
+        return float((warmup / now) ** 0.5)
+    return max(0.0, (settings.total_steps - step) / max(1, settings.total_steps - warmup))

@@ -1,0 +1,1 @@
+"""Judge landmarks: 68 points and a face score for the faces of the generated corpora."""

@@ -1,0 +1,204 @@
+"""From a silent clip to speech: lips, units and mel, a voice, the vocoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.data.speech_targets import load_speaker_encoder
+from zoo.errors import CheckpointError, ConfigError, MediaError
+from zoo.hub.load import from_pretrained
+from zoo.models.lip2speech_unit.config import SAMPLE_RATE, Lip2SpeechUnitConfig
+from zoo.nn.lip_to_units import LipToUnits
+from zoo.nn.modes import evaluation
+from zoo.nn.multi_input_vocoder import MultiInputVocoder
+from zoo.nn.weight_norm import Folded
+from zoo.tasks import Speech, SpeechLike, Video, VideoLike
+from zoo.training.vocoder import GANVocoder
+from zoo.video.mouth_input import eval_input
+from zoo.video.mouth_source import Source, mouth_crops
+
+VoiceLike = SpeechLike
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the first stage read from a clip of T frames.
+
+    Attributes:
+        units: (2 T,) int64.
+        mel: (4 T, num_mels) natural log.
+    """
+
+    units: Tensor
+    mel: Tensor
+
+
+class Synthesizer(GANVocoder):
+    """The inference of Lip2Speech-Unit."""
+
+    mean_speaker: Tensor
+
+    def __init__(self, config: Lip2SpeechUnitConfig, stage: str | None = None) -> None:
+        trains_vocoder = stage if stage == "vocoder" else None
+        super().__init__(config, trains_vocoder, config.training, config.discriminators)
+        self.stage = stage
+        self.config: Lip2SpeechUnitConfig = config
+        self.first = None if config.first is None else LipToUnits(config.first)
+        self.vocoder = None if config.vocoder is None else MultiInputVocoder(config.vocoder)
+        self.register_buffer("mean_speaker", torch.zeros(config.speaker_size))
+        self._folded: Folded[MultiInputVocoder] = Folded()
+        # helpers that are no part of this model: another checkpoint's vocoder, the voice encoder
+        self._borrowed: dict[str, Any] = {}
+
+    def synthesize(
+        self,
+        video: VideoLike | Sequence[VideoLike],
+        speaker: VoiceLike | Sequence[VoiceLike] | None = None,
+        *,
+        seed: int = 0,
+        landmarks: Source | None = None,
+    ) -> Speech | list[Speech]:
+        """The speech that belongs to silent lips.
+
+        Args:
+            video: a clip, or a list of clips (which are read one at a time).
+            speaker: a recording of the voice, or its speaker vector (C,), or a list with one for
+                each clip. None takes the mean voice of the training corpus where the checkpoint
+                knows it, else the clip's own sound.
+            seed: not used; nothing is drawn.
+            landmarks: as for `zoo.video.mouth_source.mouth_crops`.
+
+        Raises:
+            MediaError: a clip or a recording cannot be used.
+            ConfigError: this checkpoint has no first stage.
+            CheckpointError: the vocoder or the voice encoder it needs cannot be had.
+        """
+        if isinstance(video, (str, Path, Tensor, Video)):
+            return self._synthesize_one(video, cast("VoiceLike | None", speaker), landmarks)
+        voices = _one_each(speaker, len(video))
+        return [
+            self._synthesize_one(clip, voice, landmarks)
+            for clip, voice in zip(video, voices, strict=True)
+        ]
+
+    def _synthesize_one(
+        self, video: VideoLike, speaker: VoiceLike | None, landmarks: Source | None
+    ) -> Speech:
+        mouths = mouth_crops(video, self.config.mouth_preset, landmarks)
+        voice = self.voice(speaker, video)
+        reading = self.read(eval_input(mouths), voice)
+        return self.speak_units(reading.units, reading.mel, voice)
+
+    def read(self, mouths: Tensor, voice: Tensor) -> Reading:
+        """Units and mel of one clip.
+
+        Args:
+            mouths: (T, H, W) float, normalised.
+            voice: (C,) speaker vector.
+
+        Raises:
+            ConfigError: this checkpoint has no first stage.
+        """
+        if self.first is None:
+            raise ConfigError(
+                "this checkpoint is a vocoder: it cannot read lips; load a first stage, such as "
+                "lip2speech_unit.lrs3-avhubert"
+            )
+        kind = next(self.first.parameters())
+        with evaluation(self.first):
+            output = self.first(mouths.unsqueeze(0).to(kind), voice.unsqueeze(0).to(kind))
+        return Reading(output.units()[0], output.mel[0].float())
+
+    def speak_units(self, units: Tensor, mel: Tensor, voice: Tensor) -> Speech:
+        """The vocoder: units (2 T,), mel (4 T, num_mels), speaker vector (C,)."""
+        vocoder = self._speaking_vocoder()
+        kind = next(vocoder.parameters())
+        with torch.inference_mode():
+            made = vocoder(
+                units.unsqueeze(0).to(kind.device),
+                mel.T.unsqueeze(0).to(kind),
+                voice.unsqueeze(0).to(kind),
+            )
+        return Speech(made[0, 0].float().cpu(), SAMPLE_RATE)
+
+    def voice(self, speaker: VoiceLike | None, video: VideoLike | None = None) -> Tensor:
+        """The speaker vector (C,) that `synthesize` uses.
+
+        Raises:
+            MediaError: there is neither a voice, nor a mean one, nor sound in the clip.
+        """
+        size = self.config.speaker_size
+        if isinstance(speaker, Tensor) and tuple(speaker.shape) == (size,):
+            return F.normalize(speaker.float(), dim=0).to(self.device)
+        if speaker is not None:
+            return self._embed(speaker)
+        if bool(self.mean_speaker.any()):
+            return self.mean_speaker
+        return self._embed(_own_sound(video))
+
+    def _embed(self, speech: SpeechLike) -> Tensor:
+        encoder = self._borrow("speaker", self.config.speaker_source, load_speaker_encoder)
+        vector: Tensor = encoder.embed(speech)
+        if vector.shape != self.mean_speaker.shape:
+            raise CheckpointError(
+                f"{self.config.speaker_source} gives vectors of {len(vector)} numbers, this model "
+                f"takes {len(self.mean_speaker)}"
+            )
+        return vector.clone().to(self.device)
+
+    def _speaking_vocoder(self) -> MultiInputVocoder:
+        if self.vocoder is not None:
+            return self._folded.of(self.vocoder)
+        other = self._borrow("vocoder", self.config.vocoder_source)
+        if not isinstance(other, Synthesizer) or other.vocoder is None:
+            raise CheckpointError(f"{self.config.vocoder_source} holds no vocoder")
+        return other._speaking_vocoder()
+
+    def _borrow(self, name: str, source: str, load: Any = from_pretrained) -> Any:
+        if name not in self._borrowed:
+            self._borrowed[name] = load(source, device=self.device)
+        return self._borrowed[name]
+
+    def use(self, *, vocoder: Synthesizer | None = None, speaker_encoder: Any = None) -> None:
+        """Set what would otherwise be loaded when it is first needed.
+
+        Args:
+            vocoder: a model with a vocoder, for a checkpoint of the first stage alone.
+            speaker_encoder: a `zoo.models.ge2e.module.SpeakerEncoder`.
+        """
+        given = {"vocoder": vocoder, "speaker": speaker_encoder}
+        self._borrowed |= {name: one for name, one in given.items() if one is not None}
+
+
+def _one_each(speaker: Any, count: int) -> list[Any]:
+    if speaker is None or isinstance(speaker, (str, Path, Tensor, Speech)):
+        return [speaker] * count
+    if len(speaker) != count:
+        raise MediaError(f"{count} clips but {len(speaker)} voices; give one, or one for each")
+    return list(speaker)
+
+
+def _own_sound(video: VideoLike | None) -> SpeechLike:
+    if isinstance(video, Video) and video.speech is not None:
+        return video.speech
+    if isinstance(video, (str, Path)):
+        from zoo.audio import load_audio
+
+        try:
+            return load_audio(video, SAMPLE_RATE, require_sound=True)
+        except MediaError as error:
+            raise MediaError(_LACKING) from error
+    raise MediaError(_LACKING)
+
+
+_LACKING = (
+    "whose voice? this checkpoint knows no mean voice and the clip has no sound: pass speaker= "
+    "(a recording of a few seconds, or a speaker vector)"
+)

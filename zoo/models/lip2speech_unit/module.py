@@ -1,0 +1,172 @@
+"""Lip2Speech-Unit as a LightningModule: `synthesize`, and the training of both stages."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+from torch.optim.lr_scheduler import LambdaLR
+
+from zoo.errors import ConfigError
+from zoo.models.lip2speech_unit.augmentation import augment_video, spoil_mel
+from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
+from zoo.models.lip2speech_unit.inference import Synthesizer
+from zoo.nn.avhubert import AVHuBERT
+from zoo.nn.lip_to_units import LipUnits
+from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
+from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import cosine
+from zoo.training.vocoder import Batch
+
+StageName = Literal["units", "vocoder"]
+
+
+class Lip2SpeechUnit(Synthesizer):
+    """Silent lips to speech through units (arXiv 2305.19603).
+
+    Args:
+        config: which stages, sizes and training.
+        stage: what `fit` trains: "units" (lips to units and mel) or "vocoder"; None for use.
+    """
+
+    slug: ClassVar[str] = "lip2speech_unit"
+    Config: ClassVar[type[Lip2SpeechUnitConfig]] = Lip2SpeechUnitConfig
+    batch_invariant: ClassVar[bool] = False  # padding reaches valid frames through convolutions
+    float32_keys: ClassVar[tuple[str, ...]] = (r".*norm.*running_.*", r"mean_speaker")
+
+    def __init__(self, config: Lip2SpeechUnitConfig, stage: StageName | None = None) -> None:
+        super().__init__(config, stage)
+        self.automatic_optimization = stage != "vocoder"
+        self._choose_trainable()
+
+    @classmethod
+    def recipe(cls, config: Lip2SpeechUnitConfig) -> Recipe:
+        """The stages that the configuration has, first the units."""
+        from zoo.data.lip_speech import LipSpeechDataModule
+
+        units = Stage(
+            name="units",
+            monitor="val/loss",
+            max_steps="first_training.total_steps",
+            gradient_clip="first_training.gradient_clip",
+        )
+        vocoder = Stage(name="vocoder", monitor="val/mel_l1", max_steps="training.total_steps")
+        stages = [config.first and units, config.vocoder and vocoder]
+        return Recipe(
+            stages=tuple(stage for stage in stages if stage is not None),
+            datamodule=LipSpeechDataModule,
+            links={
+                "first_training.batch_size": "batch_size",
+                "first_training.max_seconds": "max_seconds",
+                "training.batch_size": "crop_batch_size",
+                "training.crop_samples": "crop_samples",
+                "front_end": "front_end",
+                "mouth_preset": "mouth_preset",
+                "unit_source": "unit_source",
+                "speaker_source": "speaker_source",
+            },
+        )
+
+    def _choose_trainable(self) -> None:
+        if self.stage is None:
+            return
+        trained, other = (
+            (self.first, self.vocoder) if self.stage == "units" else (self.vocoder, self.first)
+        )
+        if trained is None:
+            raise ConfigError(f"this configuration has no stage {self.stage!r}")
+        if other is not None:
+            other.requires_grad_(False)
+        if self.stage == "units" and self.frozen_lips is not None:
+            self.frozen_lips.requires_grad_(False)
+
+    @property
+    def frozen_lips(self) -> AVHuBERT | None:
+        """AV-HuBERT where training leaves it alone."""
+        if self.first is None or not self.config.first_training.freeze_avhubert:
+            return None
+        return self.first.lips if isinstance(self.first.lips, AVHuBERT) else None
+
+    def train(self, mode: bool = True) -> Lip2SpeechUnit:
+        """Switch modes; a frozen AV-HuBERT stays in eval mode."""
+        super().train(mode)
+        if self.stage is not None and self.frozen_lips is not None:
+            self.frozen_lips.eval()
+        return self
+
+    def setup(self, stage: str) -> None:
+        """Take over the mean voice of the training recordings."""
+        super().setup(stage)
+        if stage == "fit" and not bool(self.mean_speaker.any()):
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.mean_speaker.copy_(data.mean_speaker())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One update of the stage, on clips or on crops of `zoo.data.lip_speech`."""
+        if self.stage == "vocoder":
+            return super().training_step(batch, batch_idx)
+        settings = self.config.first_training
+        video = augment_video(batch["video"], batch["video_len"], settings)
+        output = self._first(batch, video)
+        loss = self._multi_target(output, batch)
+        count = len(batch["video"])
+        total = self._total(loss) / count
+        self.log("train/loss", total, prog_bar=True, batch_size=count)
+        self.log("train/unit_accuracy", loss.correct / max(1, loss.total), batch_size=count)
+        return total
+
+    def _first(self, batch: Batch, video: Tensor) -> LipUnits:
+        assert self.first is not None
+        frames = torch.arange(video.shape[1], device=video.device)
+        mask = frames < batch["video_len"].unsqueeze(1)
+        output: LipUnits = self.first(video, batch["speaker"], mask)
+        return output
+
+    def _multi_target(self, output: LipUnits, batch: Batch) -> MultiTargetLoss:
+        return multi_target_loss(
+            output,
+            batch["labels"],
+            batch["mel"],
+            smoothing=self.config.first_training.label_smoothing,
+        )
+
+    def _total(self, loss: MultiTargetLoss) -> Tensor:
+        settings = self.config.first_training
+        return settings.unit_weight * loss.units + settings.mel_weight * loss.mel
+
+    def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Waveforms (B, 1, S) of crops, from their units, their mel and their voice."""
+        assert self.vocoder is not None
+        mel = batch["mel"].transpose(1, 2)
+        if self.training and self.config.augmentation is not None:
+            mel = spoil_mel(mel, self.config.augmentation)
+        return self.vocoder(batch["units"], mel, batch["speaker"]), {}
+
+    def configure_optimizers(self) -> Any:
+        """The vocoder's two AdamWs, or Adam with warm-up and a cosine for the first stage."""
+        if self.stage == "vocoder":
+            return super().configure_optimizers()
+        settings = self.config.first_training
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        optimizer = Adam(trainable, settings.lr, (0.9, 0.98), weight_decay=settings.weight_decay)
+        factor = cosine(settings.warmup_steps, settings.total_steps)
+        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_train_epoch_end(self) -> None:
+        """Decay of the vocoder's learning rate."""
+        if self.stage == "vocoder":
+            super().on_train_epoch_end()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and unit accuracy, or the vocoder's log-mel distance."""
+        if self.stage == "vocoder":
+            super().validation_step(batch, batch_idx)
+            return
+        loss = self._multi_target(self._first(batch, batch["video"]), batch)
+        count = len(batch["video"])
+        self.log("val/loss", self._total(loss) / count, batch_size=count, sync_dist=True)
+        share = loss.correct / max(1, loss.total)
+        self.log("val/unit_accuracy", share, prog_bar=True, batch_size=count, sync_dist=True)

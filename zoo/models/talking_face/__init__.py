@@ -1,0 +1,1 @@
+"""What the audio-driven talking-face models share: configuration, use and training."""
