@@ -10,17 +10,12 @@ import pytest
 import torch
 
 from tests.bench.test_run import scores, shard
-from tests.bench.toy_clips import ToyFace, ToyReader, ToyVoice, make_clips, make_voxmm
-from zoo.bench import Result, compare, run_task, score_run
+from tests.bench.toy_clips import ToyFace, ToyReader, ToyVoice, clip_run, make_clips, make_voxmm
+from zoo.bench import Result, compare, score_run
 from zoo.bench.records import read_records
 from zoo.errors import BenchError
 
 WER = "wer[norm=lrs@1]"
-
-
-def clip_run(model, task: str, root: Path, out: Path, **options) -> Result:
-    defaults = {"accelerator": "cpu", "workers": 0, "progress": False, "batch_size": 4}
-    return run_task(model, task, root, out, **{**defaults, **options})
 
 
 @pytest.fixture(scope="session")

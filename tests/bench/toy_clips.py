@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tests.bench.toy import COLOURS, colour_of
 from zoo.audio import as_waveform
+from zoo.bench import Result, run_task
 from zoo.tasks import Speech, Transcript, Video
 from zoo.video import as_video, save_video
 
@@ -76,6 +77,12 @@ def _tone(number: int, samples: int, rng: np.random.Generator):
 
 def _pitch(number: int) -> float:
     return 400.0 + 200.0 * number
+
+
+def clip_run(model, task: str, root: Path, out: Path, **options) -> Result:
+    """`run_task` on the CPU without worker processes or progress bar."""
+    defaults = {"accelerator": "cpu", "workers": 0, "progress": False, "batch_size": 4}
+    return run_task(model, task, root, out, **{**defaults, **options})
 
 
 class ToyReader(nn.Module):

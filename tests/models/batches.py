@@ -89,7 +89,76 @@ def speechclip_batch(config: Any) -> dict[str, Any]:
     }
 
 
+# recognisers with sub-words: AV-HuBERT, AKVSR, LMDecoder
+
+SENTENCES = ["TINA SEES THE SEA", "LEO HAS A PEAR", "NINA BUYS IT", "OMAR SELLS THE TEA"]
+
+
+def clips_batch(config: Any) -> dict[str, Any]:
+    frames = torch.tensor([12, 16, 20, 18])
+    video = torch.randn(4, 20, 88, 88)
+    video[torch.arange(20) >= frames[:, None]] = 0
+    return {
+        "video": video,
+        "video_len": frames,
+        "audio": torch.randn(4, 20 * 640) * 0.1,
+        "audio_len": frames * 640,
+        "text": SENTENCES,
+        "id": ["a", "b", "c", "d"],
+    }
+
+
+def clip_items(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """The utterances of a batch, as a dataset gives them."""
+    return [
+        {
+            "id": batch["id"][k],
+            "video": batch["video"][k, : batch["video_len"][k]],
+            "audio": batch["audio"][k, : batch["audio_len"][k]],
+            "text": batch["text"][k],
+        }
+        for k in range(len(batch["id"]))
+    ]
+
+
+def give_subwords(model: Any) -> None:
+    from zoo.text.subwords import MODEL_FILE, train_subwords
+
+    texts = [text.lower() for text in SENTENCES]
+    model.side_files[MODEL_FILE] = train_subwords(texts, 40)
+
+
+def avhubert_config() -> ZooConfig:
+    from zoo.models.avhubert.config import AVHuBERTModelConfig
+
+    small = {f"iteration{k}.task.num_clusters": [8] for k in (1, 2)}
+    return AVHuBERTModelConfig.preset("tiny", {"search.beam": 2, **small})
+
+
+def prepare_avhubert(model: Any) -> None:
+    give_subwords(model)
+    if model.stage != "finetune":
+        torch.manual_seed(1)
+        model.prepare_targets(clip_items(clips_batch(model.config)), 4)
+
+
+def transcripts(model: Any, videos: Any) -> Tensor:
+    """What a list of transcripts says, as numbers."""
+    found = model.transcribe(videos)
+    found = found if isinstance(found, list) else [found]
+    return torch.tensor([[len(one.text), round(one.score, 3)] for one in found])
+
+
 CASES: dict[str, Case] = {
+    "avhubert": Case(
+        config=avhubert_config,
+        prepare=prepare_avhubert,
+        batch=clips_batch,
+        inputs=lambda config: {
+            "transcribe": [torch.randint(0, 256, (n, 3, 96, 96)).byte() for n in (5, 9, 7)]
+        },
+        ask=lambda model, name, items: transcripts(model, items),
+    ),
     "speechclip": Case(
         config=speechclip_config,
         prepare=lambda model: model.adopt_vocabulary(torch.tensor(reduced_ids(CAPTIONS))),

@@ -29,8 +29,8 @@ _AREA_OF: Final = {
     "SpeechTranslator": "translation",
     "SpeechCaptioner": "captioning",
 }
-# titles of `zoo.bench.reference_rows`; what is in neither is a control
 _DIGITS: Final = 3  # of results of no task, such as those of `zoo score`
+# titles of `zoo.bench.reference_rows`; what is in neither is a control
 _CEILINGS: Final = ("originals",)
 _FLOORS: Final = ("shuffled pairs", "silence", "still picture")
 # values of `zoo.bench.clips.ABLATIONS`, which would import torch

@@ -39,6 +39,8 @@ class Player:
 
     video: str = ""
     audio: str = ""
+    poster: str = ""
+    """The first frame of the video."""
     strip: str = ""
     """A picture of frames that lie evenly over the video."""
     peaks: tuple[float, ...] = ()
@@ -183,7 +185,8 @@ class _Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self.folder / name)
             video = load_video(path, _FPS)
-            return Player(f"media/{name}", strip=self._strip(video.frames, anchor))
+            poster, strip = self._pictures(video.frames, anchor)
+            return Player(f"media/{name}", poster=poster, strip=strip)
         waveform = load_audio(path)
         speech = Speech(waveform, 16_000)
         if "video" not in self.task.inputs:
@@ -191,7 +194,7 @@ class _Shelf:
         clip = self._clip(sample, replace(self.task, distortion={}), ("video",))
         assert clip.video is not None
         player = self._film(Video(clip.video.frames, _FPS, speech), anchor)
-        return replace(player, strip="", peaks=envelope(waveform))
+        return replace(player, strip="")
 
     def diff(self, reference: str, text: str) -> tuple[Piece, ...]:
         """Both texts under the task's rule, aligned."""
@@ -226,15 +229,16 @@ class _Shelf:
         file = self._name(name, ".mp4")
         video.save(self.folder / file)
         peaks = () if video.speech is None else envelope(video.speech.waveform)
-        return Player(f"media/{file}", strip=self._strip(video.frames, name), peaks=peaks)
+        poster, strip = self._pictures(video.frames, name)
+        return Player(f"media/{file}", poster=poster, strip=strip, peaks=peaks)
 
     def _sound(self, speech: Speech, name: str) -> Player:
         file = self._name(name, ".wav")
         speech.save(self.folder / file)
         return Player(audio=f"media/{file}", peaks=envelope(speech.waveform))
 
-    def _strip(self, frames: Tensor, name: str) -> str:
-        """Address of a row of thumbnails."""
+    def _pictures(self, frames: Tensor, name: str) -> tuple[str, str]:
+        """Addresses of the first frame and of a row of thumbnails."""
         from PIL import Image
 
         places = np.linspace(0, len(frames) - 1, min(_STRIP, len(frames))).round().astype(int)
@@ -244,9 +248,10 @@ class _Shelf:
         for i, picture in enumerate(pictures):
             strip.paste(picture.resize((width, _STRIP_HEIGHT)), (width * i, 0))
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._name(name, ".jpg")
-        strip.save(self.folder / file, quality=82)
-        return f"media/{file}"
+        poster, row = self._name(name, "-first.jpg"), self._name(name, ".jpg")
+        pictures[0].save(self.folder / poster, quality=85)
+        strip.save(self.folder / row, quality=82)
+        return f"media/{poster}", f"media/{row}"
 
     @staticmethod
     def _name(id_: str, suffix: str) -> str:

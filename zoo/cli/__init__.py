@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "train": ("zoo.cli.train", "train a model (all Trainer flags work)"),
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),
     "corpus": ("zoo.cli.corpus", "make or look at a tiny corpus"),
+    "data": ("zoo.cli.data", "check a copy of a dataset, or write it as shards"),
     "bench": ("zoo.cli.bench", "run, score and compare benchmark tasks"),
     "score": ("zoo.cli.score", "score anybody's wav and mp4 files against originals"),
     "demo": ("zoo.cli.demo", "run the shipped checkpoints and write a page to look at"),

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--landmarks",
-        metavar="FILE|DIR|mediapipe|fixed",
+        metavar="FILE|DIR|mediapipe|fixed|judge_landmarks.tiny",
         help="where landmarks come from (default: a .npy, .pkl or .json beside the video, else the "
         "fixed crop of LRS-style face tracks)",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -16,7 +17,7 @@ from torch.utils.data import Dataset, RandomSampler
 
 from zoo.audio import load_audio
 from zoo.audio.avhubert import avhubert_features
-from zoo.data.loading import LengthBatches, ReportingLoader
+from zoo.data.loading import LengthBatches, ReportingLoader, StreamLoader
 from zoo.data.lrs2 import NAME as LRS2
 from zoo.data.lrs2 import looks_like_lrs2, read_lrs2
 from zoo.data.lrs3 import NAME as LRS3
@@ -24,15 +25,17 @@ from zoo.data.lrs3 import looks_like_lrs3, read_lrs3
 from zoo.data.lrs_voxmm import NAME as LRS_VOXMM
 from zoo.data.lrs_voxmm import looks_like_lrs_voxmm, read_lrs_voxmm
 from zoo.data.mouths import Mouths
-from zoo.data.segments import FPS, frame_range
+from zoo.data.mtedx import NAME as MTEDX
+from zoo.data.mtedx import looks_like_mtedx, read_mtedx
+from zoo.data.segments import FPS, SAMPLE_RATE, frame_range, load_part
+from zoo.data.shard_format import CROPS, LANDMARKS, UTTERANCES, Sample, is_shard_set, split_key
 from zoo.data.utterances import CLEAN, Utterance
 from zoo.errors import ConfigError, DataError, MediaError
 from zoo.video import load_video
 from zoo.video.mouth_input import INPUT_SIZE, eval_input, train_input
 
-SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
-DATASETS = (LRS3, LRS2, LRS_VOXMM)
+DATASETS = (LRS3, LRS2, LRS_VOXMM, MTEDX)
 Picture = Literal["mouth", "face", "none"]
 # waveform (S,) and number of video frames -> features (N, C)
 FrontEnd = Callable[[Tensor, int], Tensor]
@@ -110,7 +113,10 @@ class AudioVisualDataset(Dataset[dict[str, Any]]):
         frames = [] if pictures is None else [len(pictures)]
         if sound is not None:
             frames.append(len(sound) // SAMPLES_PER_FRAME)
-        start, stop = frame_range(one, min(frames))
+        if pictures is None and one.video is None:
+            start, stop = 0, min(frames)  # no more than the utterance was read
+        else:
+            start, stop = frame_range(one, min(frames))
         self._check_length(stop - start)
         tensors = {}
         if pictures is not None:
@@ -134,7 +140,11 @@ class AudioVisualDataset(Dataset[dict[str, Any]]):
         return load_video(path).frames
 
     def _sound(self, one: Utterance) -> Tensor | None:
-        return None if self.streams.sound == "none" else load_audio(self.root / one.sound)
+        if self.streams.sound == "none":
+            return None
+        if one.video is None and one.start_s is not None:  # one of many in a long recording
+            return load_part(self.root / one.sound, one.start_s, one.end_s)
+        return load_audio(self.root / one.sound)
 
     def _prepared(self, pictures: Tensor) -> Tensor:
         if self.streams.picture == "face":
@@ -191,11 +201,13 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class AudioVisualDataModule(LightningDataModule):
-    """Train, validation and test loaders over LRS3, LRS2 or LRS-VoxMM.
+    """Train, validation and test loaders over LRS3, LRS2, LRS-VoxMM or mTEDx.
 
     Args:
-        root: the dataset's folder.
-        dataset: "lrs3", "lrs2", "lrs-voxmm" (no training), or "auto", which looks at the folder.
+        root: the dataset's folder; or a shard set of it (`zoo data shard`), a folder or an address,
+            which has the splits, and the landmarks and crops, that were put into it.
+        dataset: "lrs3", "lrs2", "lrs-voxmm" (no training), "mtedx", or "auto", which looks at the
+            folder.
         picture: "mouth", "face" or "none".
         sound: "waveform", "avhubert", a mel front-end, or "none".
         mouth_preset: the pipeline whose mouth crops the model wants.
@@ -209,6 +221,7 @@ class AudioVisualDataModule(LightningDataModule):
         train_split: what to train on, e.g. "train", "train30", "pretrain".
         condition: distortion of the test set (LRS-VoxMM).
         seed: order of the batches and places of the crops (for a given number of workers).
+        languages: what is spoken (mTEDx), e.g. "es" or "es,fr"; None is all that is there.
     """
 
     def __init__(
@@ -228,9 +241,11 @@ class AudioVisualDataModule(LightningDataModule):
         train_split: str = "train",
         condition: str = CLEAN,
         seed: int = 7122,
+        languages: str | None = None,
     ):
         super().__init__()
-        self.root, self.dataset = Path(root), dataset
+        self.root, self.dataset, self.languages = Path(root), dataset, languages
+        self.shards = root if is_shard_set(root) else None
         folders = (Path(folder) if folder else None for folder in (landmarks, crops))
         mouths = Mouths(mouth_preset, *folders)
         self.streams = Streams(picture=picture, sound=sound, mouths=mouths, size=size)
@@ -243,17 +258,16 @@ class AudioVisualDataModule(LightningDataModule):
         """The utterances of a split, by the dataset's reader.
 
         Raises:
-            DataError: the folder is not such a dataset.
+            DataError: the folder is not such a dataset, or is a shard set of one.
         """
+        if self.shards is not None:
+            raise DataError(
+                f"{self.shards} is a shard set, whose samples are streamed, and what is trained here "
+                "opens the clips themselves: name the dataset's own folder"
+            )
+        condition = self.condition if split == "test" else CLEAN
         name = detect_dataset(self.root) if self.dataset == "auto" else self.dataset
-        if name == LRS3:
-            return read_lrs3(self.root, split)
-        if name == LRS2:
-            return read_lrs2(self.root, split)
-        if name == LRS_VOXMM:
-            condition = self.condition if split == "test" else CLEAN
-            return read_lrs_voxmm(self.root, split, condition)
-        raise DataError(f"dataset must be auto, {', '.join(DATASETS)}, not {name!r}")
+        return read_split(name, self.root, split, condition, self.languages)
 
     def make_dataset(
         self, utterances: Sequence[Utterance], streams: Streams, train: bool
@@ -263,7 +277,9 @@ class AudioVisualDataModule(LightningDataModule):
 
     def train_dataloader(self) -> ReportingLoader:
         """Batches of utterances of like length; an incomplete last one is dropped, if not alone."""
-        streams = Streams(**{**vars(self.streams), "max_seconds": self.max_seconds})
+        streams = replace(self.streams, max_seconds=self.max_seconds)
+        if self.shards is not None:
+            return self._stream(self.train_split, streams, self.batch_size, train=True)
         utterances = self.utterances(self.train_split)
         data = self.make_dataset(utterances, streams, train=True)
         order = RandomSampler(data, generator=self._generator)
@@ -281,18 +297,88 @@ class AudioVisualDataModule(LightningDataModule):
         return self._eval_loader("test")
 
     def _eval_loader(self, split: str) -> ReportingLoader:
+        if self.shards is not None:
+            return self._stream(split, self.streams, self.eval_batch_size, train=False)
         data = self.make_dataset(self.utterances(split), self.streams, train=False)
         return self._loader(data, batch_size=self.eval_batch_size)
 
-    def _loader(self, data: AudioVisualDataset, **options: Any) -> ReportingLoader:
-        return ReportingLoader(
-            data,
-            collate_fn=collate,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            generator=self._generator,
-            **options,
+    def _stream(self, split: str, streams: Streams, size: int, *, train: bool) -> StreamLoader:
+        """Batches out of a shard set."""
+        from zoo.data.shard_stream import Shards
+
+        if type(self).make_dataset is not AudioVisualDataModule.make_dataset:
+            raise DataError(
+                f"{type(self).__name__} reads folders only, not the shard set {self.shards}"
+            )
+        shards = Shards(str(self.shards))
+        key = split_key(split, self.condition if split == "test" else CLEAN)
+        decode = SampleReader(streams, train, shards.about.landmarks, shards.about.crops)
+        workers = self.num_workers
+        stream = shards.stream(
+            UTTERANCES,
+            key,
+            decode,
+            batch_size=size,
+            num_workers=workers,
+            train=train,
+            seed=self.seed,
         )
+        return StreamLoader(stream, **self._options(), batch_size=size)
+
+    def _loader(self, data: AudioVisualDataset, **options: Any) -> ReportingLoader:
+        return ReportingLoader(data, **self._options(), **options)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "collate_fn": collate,
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "generator": self._generator,
+        }
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """Makes an item of a sample of a shard set, as `AudioVisualDataset` does of an utterance."""
+
+    streams: Streams
+    train: bool
+    landmarks: bool
+    crops: bool
+
+    def __call__(self, sample: Sample) -> dict[str, Any]:
+        """The item; files lie in a folder of their own as long as it takes."""
+        if not isinstance(sample.entry, Utterance):
+            raise DataError("the sample is no utterance")
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            sample.write(folder)
+            mouths = replace(
+                self.streams.mouths,
+                landmarks=folder / LANDMARKS if self.landmarks else None,
+                crops=folder / CROPS if self.crops else None,
+            )
+            streams = replace(self.streams, mouths=mouths)
+            return AudioVisualDataset([sample.entry], folder, streams, self.train)[0]
+
+
+def read_split(
+    name: str, root: Path, split: str, condition: str = CLEAN, languages: str | None = None
+) -> list[Utterance]:
+    """Read a split by the name of the dataset.
+
+    Raises:
+        DataError: there is no such dataset, or the folder does not hold it.
+    """
+    if name == LRS3:
+        return read_lrs3(root, split)
+    if name == LRS2:
+        return read_lrs2(root, split)
+    if name == LRS_VOXMM:
+        return read_lrs_voxmm(root, split, condition)
+    if name == MTEDX:
+        return read_mtedx(root, split, languages.split(",") if languages else None)
+    raise DataError(f"dataset must be auto, {', '.join(DATASETS)}, not {name!r}")
 
 
 def detect_dataset(root: str | Path) -> str:
@@ -302,11 +388,16 @@ def detect_dataset(root: str | Path) -> str:
         DataError: none of the known ones.
     """
     base = Path(root)
-    known = ((LRS_VOXMM, looks_like_lrs_voxmm), (LRS2, looks_like_lrs2), (LRS3, looks_like_lrs3))
+    known = (
+        (LRS_VOXMM, looks_like_lrs_voxmm),
+        (LRS2, looks_like_lrs2),
+        (LRS3, looks_like_lrs3),
+        (MTEDX, looks_like_mtedx),
+    )
     for name, looks_like in known:
         if looks_like(base):
             return name
     raise DataError(
-        f"{base} is neither LRS3 (trainval/<video>/<5 digits>.txt), LRS2 (main/ and test.txt) nor "
-        "LRS-VoxMM (original/test/): name the folder that holds these"
+        f"{base} is neither LRS3 (trainval/<video>/<5 digits>.txt), LRS2 (main/ and test.txt), "
+        "LRS-VoxMM (original/test/) nor mTEDx (es-es/data/): name the folder that holds these"
     )

@@ -63,3 +63,21 @@ class ReportingLoader(DataLoader[dict[str, Any]]):
                 logger.warning("left out (%d so far): %s", self.skipped_total, reason)
             if batch:
                 yield batch
+
+
+class StreamLoader(ReportingLoader):
+    """The same over a stream, whose length only the reader of the shards knows.
+
+    Args:
+        stream: items of samples in the order of their batches; has `batches`, their number or None.
+        options: of the DataLoader.
+    """
+
+    def __init__(self, stream: Any, **options: Any) -> None:
+        super().__init__(stream, **options)
+        self._batches: int | None = stream.batches
+
+    def __len__(self) -> int:
+        if self._batches is None:
+            raise TypeError("how many batches there are depends on the workers")
+        return self._batches

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import soundfile
+import torch
+from torch import Tensor
+
+from zoo.audio import load_audio
+from zoo.audio.resample import resample
 from zoo.data.utterances import Utterance, WordTime
 from zoo.errors import DataError
 
 FPS = 25
+SAMPLE_RATE = 16_000
 AUTO_AVSR_SECONDS = 16.0  # 400 frames
 AVHUBERT_SECONDS = 15.0
 AVHUBERT_PAUSE_S = 0.4
@@ -66,6 +74,30 @@ def frame_range(utterance: Utterance, frames: int) -> tuple[int, int]:
             f"{utterance.id}: lies at frames {start} to {stop} of a clip of {frames} frames"
         )
     return start, stop
+
+
+def load_part(path: Path, start_s: float | None, end_s: float | None) -> Tensor:
+    """Part of a recording (S,) at 16 kHz; of wav and flac no more than that is read.
+
+    Raises:
+        MediaError: the file cannot be read.
+        DataError: the part lies outside the file.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            first = min(int((start_s or 0.0) * rate), file.frames)
+            last = file.frames if end_s is None else min(int(end_s * rate), file.frames)
+            file.seek(first)
+            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
+        part = resample(torch.from_numpy(samples.mean(axis=1)), rate, SAMPLE_RATE)
+    except soundfile.LibsndfileError:  # the sound of a video, or a file that is not there
+        whole = load_audio(path, SAMPLE_RATE)
+        last = len(whole) if end_s is None else int(end_s * SAMPLE_RATE)
+        part = whole[int((start_s or 0.0) * SAMPLE_RATE) : last]
+    if not len(part):
+        raise DataError(f"{path}: has nothing between {start_s} and {end_s} s")
+    return part
 
 
 def _words(utterance: Utterance) -> Sequence[WordTime]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,8 +20,9 @@ from zoo.data.coco import NAME as COCO
 from zoo.data.coco import looks_like_spoken_coco, read_coco_karpathy
 from zoo.data.flickr8k import NAME as FLICKR8K
 from zoo.data.flickr8k import TEXT_FILES, read_flickr8k
-from zoo.data.loading import LengthBatches, ReportingLoader
+from zoo.data.loading import LengthBatches, ReportingLoader, StreamLoader
 from zoo.data.manifest import CaptionEntry, ImageEntry
+from zoo.data.shard_format import PICTURES, Sample, is_shard_set
 from zoo.errors import DataError, MediaError
 from zoo.nn.clip import image_transform
 from zoo.video import load_image
@@ -118,7 +121,7 @@ class SpeechImageDataModule(LightningDataModule):
     """Train, validation and test loaders over Flickr8k Audio or SpokenCOCO.
 
     Args:
-        root: The dataset's folder.
+        root: The dataset's folder; or a shard set of it (`zoo data shard`), a folder or an address.
         dataset: "flickr8k", "spokencoco", or "auto", which looks at the folder.
         image_size: Side of the pictures in pixels, for the default transform.
         batch_size: Pairs a training step, over all processes together, so that a recipe means the
@@ -149,6 +152,7 @@ class SpeechImageDataModule(LightningDataModule):
     ):
         super().__init__()
         self.root, self.dataset, self.image_size = Path(root), dataset, image_size
+        self.shards = root if is_shard_set(root) else None
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.eval_batch_size = eval_batch_size or batch_size
         self.crop_samples = None if crop_seconds is None else round(crop_seconds * SAMPLE_RATE)
@@ -157,11 +161,16 @@ class SpeechImageDataModule(LightningDataModule):
         self._generator = torch.Generator().manual_seed(seed)
 
     def entries(self, split: str) -> list[ImageEntry]:
-        """The pictures of a split, by the dataset's reader.
+        """The pictures of a split, by the dataset's reader; of a shard set without their files.
 
         Raises:
-            DataError: The folder is not such a dataset.
+            DataError: The folder is not such a dataset, or the set lacks the split.
         """
+        if self.shards is not None:
+            from zoo.data.shard_stream import Shards
+
+            found = Shards(self.shards).entries(PICTURES, split)
+            return [one for one in found if isinstance(one, ImageEntry)]
         name = detect_dataset(self.root) if self.dataset == "auto" else self.dataset
         if name == FLICKR8K:
             return read_flickr8k(self.root, split)
@@ -171,8 +180,10 @@ class SpeechImageDataModule(LightningDataModule):
 
     def train_dataloader(self) -> ReportingLoader:
         """Shuffled pairs, cropped; an incomplete last batch is dropped unless it is the only."""
-        data = self._dataset("train", self.crop_samples)
         size = self._per_process()
+        if self.shards is not None:
+            return self._stream("train", size, self.crop_samples, train=True)
+        data = self._dataset("train", self.crop_samples)
         drop_last = len(data) >= self.batch_size
         if not self.bucket:
             return self._loader(data, batch_size=size, shuffle=True, drop_last=drop_last)
@@ -182,11 +193,16 @@ class SpeechImageDataModule(LightningDataModule):
 
     def val_dataloader(self) -> ReportingLoader:
         """The dev (or val) pairs, whole and in order."""
-        return self._loader(self._dataset("dev", None), batch_size=self.eval_batch_size)
+        return self._eval_loader("dev")
 
     def test_dataloader(self) -> ReportingLoader:
         """The test pairs, whole and in order."""
-        return self._loader(self._dataset("test", None), batch_size=self.eval_batch_size)
+        return self._eval_loader("test")
+
+    def _eval_loader(self, split: str) -> ReportingLoader:
+        if self.shards is not None:
+            return self._stream(split, self.eval_batch_size, None, train=False)
+        return self._loader(self._dataset(split, None), batch_size=self.eval_batch_size)
 
     def _per_process(self) -> int:
         processes = self.trainer.world_size if self.trainer is not None else 1
@@ -211,15 +227,49 @@ class SpeechImageDataModule(LightningDataModule):
             return own
         return image_transform(self.image_size)
 
-    def _loader(self, data: SpeechImageDataset, **options: Any) -> ReportingLoader:
-        return ReportingLoader(
-            data,
-            collate_fn=collate,
+    def _stream(self, split: str, size: int, crop: int | None, *, train: bool) -> StreamLoader:
+        """Batches out of a shard set."""
+        from zoo.data.shard_stream import Shards
+
+        stream = Shards(str(self.shards)).stream(
+            PICTURES,
+            split,
+            PairReader(self._transform(), crop),
+            batch_size=size,
             num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            generator=self._generator,
-            **options,
+            train=train,
+            bucket=self.bucket,
+            seed=self.seed,
         )
+        return StreamLoader(stream, **self._options(), batch_size=size)
+
+    def _loader(self, data: SpeechImageDataset, **options: Any) -> ReportingLoader:
+        return ReportingLoader(data, **self._options(), **options)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "collate_fn": collate,
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "generator": self._generator,
+        }
+
+
+@dataclass(frozen=True)
+class PairReader:
+    """Makes an item of a sample of a shard set, as `SpeechImageDataset` does of a pair."""
+
+    transform: Transform
+    crop_samples: int | None
+
+    def __call__(self, sample: Sample) -> dict[str, Any]:
+        """The item; the two files lie in a folder of their own as long as it takes."""
+        if not isinstance(sample.entry, ImageEntry):
+            raise DataError("the sample is no picture with a recording")
+        with TemporaryDirectory() as scratch:
+            sample.write(Path(scratch))
+            pairs = SpeechImageDataset([sample.entry], scratch, self.transform, self.crop_samples)
+            return pairs[0]
 
 
 def detect_dataset(root: str | Path) -> str:

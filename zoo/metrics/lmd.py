@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Landmarks = NDArray[np.float64]  # (T, 68, 2), x and y in pixels
 MOUTH = slice(48, 68)
 _POINTS = 68
+_FPS = 25.0
 
 
 def landmark_distance(
@@ -37,20 +38,18 @@ def landmark_distance(
 class LMD(MeanMetric):
     """Landmark distance of a generated face from the filmed one.
 
-    Samples are landmarks (T, 68, 2), or with a `judge` the videos it finds them in (a task then
-    says that `lmd` needs `video` and `reference_video`).
-
     Args:
         face_height: pixels that both faces' boxes are scaled to; None compares raw pixels.
-        judge: checkpoint of a landmark detector.
-        device: where it runs.
+        judge: what finds the landmarks of videos: a checkpoint (`judge_landmarks.tiny` for drawn
+            faces), or any source of `zoo.video.landmarks` that gives 68 points. None: the samples
+            are landmarks (T, 68, 2).
+        device: where the judge runs.
     """
 
     name: ClassVar[str] = "lmd"
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "distance of face landmarks: mouth, centred mouth, all"
     needs: ClassVar[tuple[str, ...]] = ("landmarks", "reference_landmarks")
-    judge: str | None = "the landmark detector of the samples"
     unit: ClassVar[str] = "px"
     higher_is_better: ClassVar[bool | None] = False
 
@@ -62,15 +61,15 @@ class LMD(MeanMetric):
     ) -> None:
         self.face_height = None if face_height is None else float(face_height)
         self.source, self.device = None if judge is None else str(judge), device
-        if self.source is not None:
-            self.judge, self.requires = self.source, (self.source,)
+        self.judge: str | None = self.source or "the landmark detector of the samples"
+        self.requires = () if self.source is None else (self.source,)
         self._detector: LandmarkDetector | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """The mouth first."""
-        options = {"face": "raw" if self.face_height is None else f"{self.face_height:g}px"}
-        options |= {} if self.source is None else {"judge": Path(self.source).name}
+        face = "raw" if self.face_height is None else f"{self.face_height:g}px"
+        options = {"face": face, "judge": self.source and Path(self.source).name}
         return (
             Quantity("lmd", "LMD", self.unit, False, options),
             Quantity("lmd_centred", "LMD, centred", self.unit, False, options),
@@ -78,47 +77,58 @@ class LMD(MeanMetric):
         )
 
     def available(self) -> str | None:
-        """With a judge: needs its weights on this machine."""
+        """Needs the judge's weights on this machine, if there is one."""
         from zoo.metrics.judges import lacking
 
-        return None if self.source is None or self._detector else lacking(self.source)
+        loaded = self.source is None or self._detector is not None
+        return None if loaded or self.source is None else lacking(self.source)
 
     def setup(self) -> None:
-        """Load the judge, where there is one."""
-        if self.source is not None and self._detector is None:
-            import zoo
+        """Load the judge."""
+        from zoo.video.landmarks import load_detector
 
-            self.use(zoo.from_pretrained(self.source, device=self.device))
+        if self.source is not None:
+            self.use(load_detector(self.source, self.device))
 
     def use(self, detector: LandmarkDetector) -> None:
         """Find landmarks with a detector that is loaded already."""
         self._detector = detector
 
     def score_sample(self, prediction: Any, reference: Any) -> dict[str, float]:
-        """Distances of two sequences (T, 68, 2) or two videos, cut to the shorter."""
-        if self.source is not None:
-            prediction, reference = self._found(prediction), self._found(reference)
-        ours, theirs = self._scaled(prediction), self._scaled(reference)
+        """Distances of two sequences (T, 68, 2) or videos, cut to the shorter.
+
+        Frames in which one of the two has no face are left out.
+
+        Raises:
+            MediaError: no landmarks, or no frame in which both have a face.
+        """
+        ours, theirs = self._points(prediction), self._points(reference)
         size = min(len(ours), len(theirs))
         ours, theirs = ours[:size], theirs[:size]
+        both = np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2))
+        if not both.any():
+            raise MediaError("no frame in which both videos have a face")
+        ours, theirs = self._scaled(ours[both]), self._scaled(theirs[both])
         return {
             "lmd": landmark_distance(theirs[:, MOUTH], ours[:, MOUTH]),
             "lmd_centred": landmark_distance(theirs[:, MOUTH], ours[:, MOUTH], centred=True),
             "lmd_all": landmark_distance(theirs, ours),
         }
 
-    def _found(self, video: VideoLike) -> Landmarks:
-        from zoo.video import as_video
+    def _points(self, given: Any) -> Landmarks:
+        if self.source is not None and not isinstance(given, np.ndarray):
+            from zoo.video import as_video
 
-        self.setup()
-        assert self._detector is not None
-        found = self._detector.detect(as_video(video).frames)
-        return np.asarray(found.interpolated().points)
-
-    def _scaled(self, points: Any) -> Landmarks:
-        found = np.asarray(points, dtype=np.float64)
+            if self._detector is None:
+                self.setup()
+            assert self._detector is not None
+            given = self._detector.detect(as_video(given, _FPS).frames).points
+        found: Landmarks = np.asarray(given, dtype=np.float64)
         if found.ndim != 3 or found.shape[1:] != (_POINTS, 2) or not len(found):
             raise MediaError(f"landmarks must be (T, {_POINTS}, 2), got {found.shape}")
+        return found
+
+    def _scaled(self, found: Landmarks) -> Landmarks:
         if self.face_height is None:
             return found
         height = float(np.ptp(found[..., 1], axis=1).mean())

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import MediaError
+from zoo.errors import CheckpointError, MediaError
 from zoo.metrics.base import Row
 from zoo.metrics.values import MeanMetric, Quantity, Samples
 from zoo.tasks import VideoLike
@@ -31,6 +31,7 @@ from zoo.tasks import VideoLike
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.models.judge_syncnet.module import JudgeSyncNet
     from zoo.models.syncnet.module import SyncNetJudge
 
 VARIANTS = ("syncnet", "wav2lip-lrs")
@@ -45,7 +46,8 @@ class LSE(MeanMetric):
 
     Args:
         variant: how frames become 224 x 224 (see the module).
-        judge: checkpoint of the SyncNet: `syncnet.v2` is the field's; a folder; a tiny judge.
+        judge: checkpoint of the SyncNet: `syncnet.v2` is the field's, `judge_syncnet.tiny` that of
+            the tiny corpora; or a folder.
         jpeg: pass frames through JPEG, as the official scripts do (moves values by about 0.03).
         device: where the judge runs.
         workers: clips in work at once; None takes the processors there are, up to eight.
@@ -75,7 +77,7 @@ class LSE(MeanMetric):
         self.workers = workers
         self.requires = (self.source,)
         self.judge = self.source
-        self._network: SyncNetJudge | None = None
+        self._network: SyncNetJudge | JudgeSyncNet | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -96,12 +98,24 @@ class LSE(MeanMetric):
         return None if self._network is not None else lacking(self.source)
 
     def setup(self) -> None:
-        """Load the judge."""
+        """Load the judge.
+
+        Raises:
+            CheckpointError: it is no SyncNet, or cannot be had.
+        """
+        import zoo
+        from zoo.models.judge_syncnet.module import JudgeSyncNet
         from zoo.models.syncnet.module import SyncNetJudge
 
-        self.use(SyncNetJudge.from_pretrained(self.source, device=self.device))
+        network = zoo.from_pretrained(self.source, device=self.device)
+        if not isinstance(network, SyncNetJudge | JudgeSyncNet):
+            raise CheckpointError(
+                f"{self.source} is a {type(network).__name__}, which cannot judge lips and sound; "
+                "use syncnet.v2 or, for drawn faces, judge_syncnet.tiny"
+            )
+        self.use(network)
 
-    def use(self, network: SyncNetJudge) -> None:
+    def use(self, network: SyncNetJudge | JudgeSyncNet) -> None:
         """Judge with a network that is loaded already."""
         self._network = network.eval()
 

@@ -10,8 +10,11 @@ from typing import Final
 
 # slug -> (module, class)
 MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
+    "avhubert": ("zoo.models.avhubert.module", "AVHuBERTModel"),
     "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
+    "hubert_units": ("zoo.models.hubert_units.module", "HubertUnits"),
     "judge_asr": ("zoo.models.judge_asr.module", "JudgeASR"),
+    "judge_landmarks": ("zoo.models.judge_landmarks.module", "JudgeLandmarks"),
     "judge_syncnet": ("zoo.models.judge_syncnet.module", "JudgeSyncNet"),
     "lip2speech_unit": ("zoo.models.lip2speech_unit.module", "Lip2SpeechUnit"),
     "mel_vocoder": ("zoo.models.mel_vocoder.module", "MelVocoder"),

@@ -68,7 +68,7 @@ class AVHuBERTConfig(ZooConfig):
         """For small corpora on a CPU: 1.3 M parameters."""
         return cls(
             pixel_pooling=2,
-            stem_widths=(16, 24, 48, 96),
+            stem_widths=(8, 16, 32, 64),
             hidden_size=128,
             num_layers=4,
             num_heads=4,

@@ -7,6 +7,7 @@ transformers, and whose hidden states are the raw layer outputs (no final norm, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,12 @@ class HuBERT(nn.Module):
         self.encoder = model.encoder
 
     def forward(
-        self, waveform: Tensor, lengths: Tensor | None = None, *, last_layer: int | None = None
+        self,
+        waveform: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        last_layer: int | None = None,
+        hide: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> HuBERTOutput:
         """Encode a zero-padded batch.
 
@@ -55,6 +61,8 @@ class HuBERT(nn.Module):
             waveform: (B, S) float, 16 kHz, amplitude in [-1, 1], zero beyond each length.
             lengths: (B,) int64 valid samples; None treats every sample as valid.
             last_layer: stop after this layer (1-based); None runs all.
+            hide: what pretraining does to the frames (B, T, D) before the transformer, given
+                their mask (B, T).
 
         Raises:
             ValueError: S is shorter than the receptive field (400 samples in released models).
@@ -69,6 +77,8 @@ class HuBERT(nn.Module):
         x = self.feature_extractor(waveform).transpose(1, 2)
         x = self.feature_projection(x)
         mask = fairseq_frame_mask(waveform.shape, lengths, x.shape[1], x.device)
+        if hide is not None:
+            x = hide(x, mask)
         states = self._encode(x, None if lengths is None else mask, last_layer)
         return HuBERTOutput(states, mask)
 

@@ -71,9 +71,11 @@ class LipFrontEnd(nn.Module):
 
     def _encode(self, padded: Tensor) -> Tensor:
         """(B, T + 4, H, W), whose outer frames are context only -> (B, T, C)."""
-        x = self.stem_act(self.stem_norm(self.stem_conv(padded[:, None])))
-        batch, _, frames = x.shape[:3]
-        x = x.transpose(1, 2).flatten(0, 1)
-        x = F.max_pool2d(x, 3, 2, 1)
-        x = self.trunk(x).mean(dim=(2, 3))
+        # the same as `stem_conv`, several times faster on a CPU: neighbouring frames as channels
+        near = padded.unfold(1, _KERNEL, 1).movedim(-1, 2)
+        batch, frames = near.shape[:2]
+        pictures = near.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = F.conv2d(pictures, self.stem_conv.weight[:, 0], stride=2, padding=3)
+        x = self.stem_act(self.stem_norm(x.unsqueeze(2)).squeeze(2))
+        x = self.trunk(F.max_pool2d(x, 3, 2, 1)).mean(dim=(2, 3))
         return torch.as_tensor(x.unflatten(0, (batch, frames)))

@@ -47,7 +47,7 @@ class RecogniserModule(ZooModule):
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self._subwords: tuple[bytes, Subwords] | None = None
-        self._errors = torch.zeros(2)
+        self._errors = [0.0, 0.0]
 
     @property
     def text_decoder(self) -> TransformerDecoder | None:
@@ -146,7 +146,7 @@ class RecogniserModule(ZooModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting word errors."""
-        self._errors = torch.zeros(2)
+        self._errors = [0.0, 0.0]
 
     def count_errors(self, batch: Batch) -> None:
         """Add the word errors of a validation batch, searched for with a beam of one."""
@@ -157,11 +157,12 @@ class RecogniserModule(ZooModule):
         for texts, reference in zip(found, batch["text"], strict=True):
             words = self._text(texts).split() if texts else []
             counts = edit_counts(self.normal_text(reference).split(), words)
-            self._errors += torch.tensor([counts["errors"], counts["length"]])
+            self._errors[0] += counts["errors"]
+            self._errors[1] += counts["length"]
 
     def on_validation_epoch_end(self) -> None:
         """Log the word error rate in percent, if words were counted."""
-        errors, length = self._errors.tolist()
+        errors, length = self._errors
         if length:
             self.log("val/wer", 100 * errors / length, prog_bar=True, sync_dist=True)
 
@@ -306,7 +307,7 @@ class RecogniserModule(ZooModule):
             Word(
                 text=word,
                 start_s=start / FPS,
-                end_s=min(end, frames[places[-1]] + 2 * _WORD_TAIL) / FPS,
+                end_s=min(end, frames[places[-1]] + _WORD_TAIL) / FPS,
                 confidence=float(confidences[places].prod()),
             )
             for (word, places), start, end in zip(groups, starts, ends, strict=True)
@@ -315,7 +316,7 @@ class RecogniserModule(ZooModule):
 
 
 Clip = tuple[Tensor | None, Tensor | None]
-_WORD_TAIL = 5  # frames after its last token that a word may go on, in silence
+_WORD_TAIL = 10  # frames behind its last token that a word may go on, into silence
 
 
 def _is_list(given: Any) -> bool:

@@ -4,6 +4,7 @@
 |---|---|---|
 | a file (.npy, .npz, .pkl, .json) | what it holds: 68 or 4 | nothing |
 | `mediapipe` | 4: right eye, left eye, nose tip, mouth centre | `pip install mediapipe`, a model file |
+| a checkpoint, e.g. `judge_landmarks.tiny` | 68, of the drawn faces of the tiny corpora | its weights |
 
 Eyes are the person's own left and right, so the right eye is on the left of the picture. 68 points
 are numbered as dlib and FAN do. A frame without a face holds NaN.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -24,6 +26,7 @@ from torch import Tensor
 from zoo.errors import MediaError
 
 Points = NDArray[np.float64]
+MEDIAPIPE = "mediapipe"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +107,8 @@ def find_landmarks(
 
     Args:
         frames: (T, 3, H, W) uint8.
-        source: a file (see `read_landmarks`), "mediapipe", or a detector.
+        source: a file (see `read_landmarks`), "mediapipe", a checkpoint of the zoo (name or
+            folder), or a detector.
         model: the detector's model file, where it needs one.
 
     Raises:
@@ -112,16 +116,61 @@ def find_landmarks(
     """
     if isinstance(source, LandmarkDetector):
         landmarks = source.detect(frames)
-    elif str(source) == "mediapipe":
-        from zoo.video.mediapipe_faces import MediaPipeFaces
-
-        landmarks = MediaPipeFaces(model).detect(frames)
+    elif str(source) == MEDIAPIPE or _is_checkpoint(source):
+        landmarks = load_detector(source, model=model).detect(frames)
     else:
         from zoo.video.landmark_files import read_landmarks
 
         landmarks = read_landmarks(source)
     check_length(landmarks, frames, source)
     return landmarks
+
+
+def load_detector(
+    source: str | Path, device: str | None = None, *, model: str | Path | None = None
+) -> LandmarkDetector:
+    """A detector by name.
+
+    Args:
+        source: "mediapipe" or a checkpoint of the zoo (name or folder).
+        device: where a checkpoint runs.
+        model: MediaPipe's model file.
+
+    Raises:
+        MediaError: it cannot be used, or it detects no landmarks.
+    """
+    if str(source) == MEDIAPIPE:
+        from zoo.video.mediapipe_faces import MediaPipeFaces
+
+        return MediaPipeFaces(model)
+    return _loaded(str(source), device)
+
+
+@lru_cache(maxsize=4)  # a folder of clips asks once a clip
+def _loaded(source: str, device: str | None) -> LandmarkDetector:
+    import zoo
+    from zoo.errors import ZooError
+
+    try:
+        found = zoo.from_pretrained(source, device=device)
+    except ZooError as error:
+        raise MediaError(f"landmarks by {source}: {error}") from error
+    if not isinstance(found, LandmarkDetector):
+        raise MediaError(
+            f"{source} is a {type(found).__name__}, which detects no landmarks; use "
+            "judge_landmarks.tiny for drawn faces, mediapipe or a file for others"
+        )
+    return found.eval()
+
+
+def _is_checkpoint(source: str | Path) -> bool:
+    """Whether this is a folder of weights, or the name of a model with its tag."""
+    from zoo.models import MODEL_CLASSES
+
+    path = Path(source)
+    if path.exists():
+        return (path / "config.json").is_file()
+    return str(source).partition(".")[0] in MODEL_CLASSES
 
 
 def check_length(landmarks: Landmarks, frames: Tensor, source: object = "landmarks") -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -100,7 +100,9 @@ class Lips:
 
     def part(self, frames: slice) -> Lips:
         """Some of the frames."""
-        tracks = {k: v[frames] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        tracks: dict[str, Any] = {
+            name: track[frames] for name, track in vars(self).items() if name != "smile"
+        }
         return replace(self, **tracks)
 
     def _arch(self, along: Array) -> Array:

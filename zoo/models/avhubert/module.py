@@ -1,21 +1,287 @@
-"""AV-HuBERT as a LightningModule (temporary minimum)."""
+"""AV-HuBERT as a LightningModule: pretraining in iterations, fine-tuning, transcription."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from copy import deepcopy
+from typing import Any, ClassVar, cast
 
-from zoo.hub.module import ZooModule
-from zoo.models.avhubert.config import AVHuBERTModelConfig
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.optim.lr_scheduler import LambdaLR
+
+from zoo.errors import ConfigError
+from zoo.models.avhubert.config import AVHuBERTModelConfig, IterationConfig
 from zoo.models.avhubert.network import AVHuBERTNetwork
+from zoo.models.avhubert.targets import ClusterTargets
+from zoo.nn.avhubert_pretraining import ClusterHead
+from zoo.nn.decoding.decoder import TransformerDecoder
+from zoo.nn.recognition_loss import teacher_forcing
+from zoo.nn.recognition_search import SearchConfig
+from zoo.nn.speech_transformer import SpeechTransformerLayer
+from zoo.tasks import SpeechLike, VideoLike
+from zoo.training.recipe import Recipe, Stage
+from zoo.training.recognition import Batch, RecogniserModule, Streams
+from zoo.training.schedules import polynomial, tri_stage
+
+FINETUNE = "finetune"
 
 
-class AVHuBERTModel(ZooModule):
-    """AV-HuBERT."""
+class AVHuBERTModel(RecogniserModule):
+    """AV-HuBERT (arXiv 2201.02184): an encoder of lips and sound, and recognisers built on it.
+
+    With several processes, layers that a step leaves out need the Trainer's strategy
+    `ddp_find_unused_parameters_true`.
+
+    Args:
+        config: sizes, iterations and training.
+        stage: what `fit` trains: an iteration of pretraining, or "finetune".
+    """
 
     slug: ClassVar[str] = "avhubert"
     Config: ClassVar[type[AVHuBERTModelConfig]] = AVHuBERTModelConfig
+    float32_keys: ClassVar[tuple[str, ...]] = (r".*norm\d?\..*",)
 
-    def __init__(self, config: AVHuBERTModelConfig, stage: str = "finetune") -> None:
+    def __init__(self, config: AVHuBERTModelConfig, stage: str = FINETUNE) -> None:
         super().__init__(config)
         self.config: AVHuBERTModelConfig = config
+        self.stage = stage
+        if stage not in (*config.iterations, FINETUNE):
+            raise ConfigError(
+                f"stage {stage!r}: this configuration has {', '.join(_stages(config))}"
+            )
         self.network = AVHuBERTNetwork(config)
+        self._targets: ClusterTargets | None = None
+        self._choose_trainable()
+        if stage == FINETUNE:
+            self._set_fine_tuning_dropout()
+
+    @classmethod
+    def recipe(cls, config: AVHuBERTModelConfig) -> Recipe:
+        """The iterations of pretraining, each with new targets, then the recogniser."""
+        from zoo.data.recognition_clips import RecognitionDataModule
+
+        clip = "training.gradient_clip"
+        stages = [
+            Stage(
+                name=name,
+                monitor="val/accuracy",
+                mode="max",
+                max_steps=f"{name}.total_steps",
+                gradient_clip=clip,
+                data={"noise_share": 0.0},
+            )
+            for name in config.iterations
+        ]
+        if config.decoder is not None:
+            steps = "finetuning.total_steps"
+            stages.append(
+                Stage(name=FINETUNE, monitor="val/wer", max_steps=steps, gradient_clip=clip)
+            )
+        return Recipe(
+            stages=tuple(stages),
+            datamodule=RecognitionDataModule,
+            links={
+                "training.batch_size": "batch_size",
+                "training.max_seconds": "max_seconds",
+                "training.in_memory": "in_memory",
+                "training.noise.share": "noise_share",
+                "training.noise.lowest_snr_db": "lowest_snr_db",
+                "training.noise.highest_snr_db": "highest_snr_db",
+                "training.noise.voices": "noise_voices",
+            },
+        )
+
+    # what a recogniser is
+
+    @property
+    def streams(self) -> Streams:  # type: ignore[override]
+        """What it was fine-tuned on; pretraining has both."""
+        return self.config.streams if self.stage == FINETUNE else "both"
+
+    @property
+    def search(self) -> SearchConfig:  # type: ignore[override]
+        """How texts are searched for."""
+        return self.config.search
+
+    @property
+    def text_decoder(self) -> TransformerDecoder | None:
+        """The decoder of a recogniser."""
+        return self.network.decoder
+
+    def states_of(
+        self, video: Tensor | None, audio: Tensor | None, mask: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Encoder states and the logits of the CTC head."""
+        memory = self.network.encoder(video, audio, mask)
+        return memory, None if self.network.ctc is None else self.network.ctc(memory)
+
+    def extract_features(
+        self,
+        video: VideoLike | None = None,
+        audio: SpeechLike | None = None,
+        *,
+        output_layer: int | None = None,
+        landmarks: Any = None,
+    ) -> Tensor:
+        """What the encoder makes of one clip.
+
+        Args:
+            video: the clip, or None.
+            audio: its sound, or None.
+            output_layer: raw output of that layer (1-based; 0: the input of the transformer); None
+                is the last layer with the final norm.
+            landmarks: where the mouths are, see `zoo.video.mouth_source`.
+
+        Returns:
+            (T, D) float32, 25 rows a second.
+
+        Raises:
+            MediaError: the clip cannot be used.
+        """
+        lips, sound = self._clip(video, audio, landmarks)
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                return cast(
+                    Tensor,
+                    self.network.encoder(
+                        None if lips is None else lips[None].to(self.device),
+                        None if sound is None else sound[None].to(self.device),
+                        output_layer=output_layer,
+                    ),
+                )[0]
+        finally:
+            self.train(was_training)
+
+    # training
+
+    def setup(self, stage: str) -> None:
+        """Fit the clusters to be predicted, or learn the sub-words."""
+        if stage != "fit":
+            return
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if self.stage == FINETUNE:
+            texts = [one.text for one in data.utterances(data.train_split)]
+            self.learn_subwords(texts)
+            return
+        count = self.config.training.cluster_utterances
+        self.prepare_targets(data.plain_train_dataset(count), count)
+
+    def prepare_targets(self, plain: Any, count: int) -> None:
+        """Fit this iteration's clusters on a dataset of utterances as they are."""
+        iteration = self._iteration
+        layer = iteration.target_layer
+        teacher = None if layer is None else deepcopy(self.network.encoder).cpu()
+        self._targets = ClusterTargets(teacher, layer, iteration.task.num_clusters[0])
+        self._targets.fit(plain, count)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The stage's loss of a batch of the data module."""
+        if self.stage == FINETUNE:
+            loss = self._text_step(batch)
+        else:
+            draw = np.random.RandomState(int(torch.randint(2**31, ())))
+            loss, accuracy = self._cluster_step(batch, draw)
+            self.log("train/accuracy", accuracy, batch_size=len(batch["id"]))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["id"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Accuracy on hidden frames, or the loss and word errors."""
+        count = len(batch["id"])
+        if self.stage == FINETUNE:
+            self.log("val/loss", self._text_step(batch), batch_size=count)
+            self.count_errors(batch)
+            return
+        draw = np.random.RandomState(batch_idx)  # the same frames are hidden every time
+        loss, accuracy = self._cluster_step(batch, draw)
+        self.log("val/loss", loss, batch_size=count, sync_dist=True)
+        self.log("val/accuracy", accuracy, batch_size=count, sync_dist=True, prog_bar=True)
+
+    def _cluster_step(self, batch: Batch, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
+        video, audio, mask = self.streams_of(batch)
+        head = cast(ClusterHead, self.network.heads[self.stage])
+        masked = head.hide(video, audio, mask, draw)
+        found = head(self.network.encoder, masked, mask)
+        loss = head.loss(found, [self._target_ids(batch)], masked.hidden, mask)
+        return loss.total / loss.sample_size, loss.accuracy
+
+    def _target_ids(self, batch: Batch) -> Tensor:
+        """(B, T) int64 rows of the table of clusters."""
+        if self._targets is None:
+            raise ConfigError("no clusters yet: `prepare_targets` comes before training steps")
+        specials = self._iteration.task.num_specials
+        rows = [self._targets.ids(item) + specials for item in _items(batch)]
+        return pad_sequence(rows, batch_first=True).to(self.device)
+
+    def _text_step(self, batch: Batch) -> Tensor:
+        settings = self.config.finetuning
+        video, audio, mask = self.streams_of(batch)
+        frozen = self.training and self.global_step < settings.freeze_steps
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            memory = self.network.encoder(video, audio, mask)
+        targets = self.targets(batch["text"])
+        logits = self.network.decode(memory, mask, teacher_forcing(targets))
+        return self.text_loss(
+            logits,
+            targets,
+            None if self.network.ctc is None else self.network.ctc(memory),
+            mask.sum(1),
+            ctc_weight=settings.ctc_weight,
+            smoothing=settings.label_smoothing,
+        )
+
+    def configure_optimizers(self) -> Any:
+        """Adam with fairseq's schedule of the stage."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        if self.stage == FINETUNE:
+            tuning = self.config.finetuning
+            optimizer = torch.optim.Adam(trainable, lr=tuning.lr, betas=(0.9, 0.98))
+            factor = tri_stage(tuning.warmup_steps, tuning.hold_steps, tuning.decay_steps)
+        else:
+            one = self._iteration
+            decay = self.config.training.weight_decay
+            optimizer = torch.optim.Adam(
+                trainable, lr=one.lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=decay
+            )
+            factor = polynomial(one.warmup_steps, one.total_steps)
+        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    @property
+    def _iteration(self) -> IterationConfig:
+        return self.config.iterations[self.stage]
+
+    def _choose_trainable(self) -> None:
+        network = self.network
+        self.requires_grad_(False)
+        network.encoder.requires_grad_(True)
+        parts = [network.decoder, network.ctc] if self.stage == FINETUNE else []
+        for part in (*parts, *([] if parts else [network.heads[self.stage]])):
+            if part is not None:
+                part.requires_grad_(True)
+
+    def _set_fine_tuning_dropout(self) -> None:
+        settings, transformer = self.config.finetuning, self.network.encoder.encoder
+        transformer.layer_drop = settings.layer_drop
+        for layer in transformer.layers:
+            cast(SpeechTransformerLayer, layer).activation_dropout.p = settings.activation_dropout
+
+
+def _stages(config: AVHuBERTModelConfig) -> list[str]:
+    return [*config.iterations, FINETUNE]
+
+
+def _items(batch: Batch) -> list[dict[str, Any]]:
+    """The utterances of a batch, without padding."""
+    return [
+        {
+            "id": id_,
+            "video": batch["video"][k, : batch["video_len"][k]].cpu(),
+            "audio": batch["audio"][k, : batch["audio_len"][k]].cpu(),
+        }
+        for k, id_ in enumerate(batch["id"])
+    ]

@@ -12,7 +12,7 @@ from zoo.hub.config import ZooConfig
 class TrainingConfig(ZooConfig):
     """How it is trained."""
 
-    batch_size: int = 32
+    batch_size: int = 24
     """Frames in a global batch."""
     clips: int = 1200
     """Clips that frames are taken of."""
@@ -24,7 +24,7 @@ class TrainingConfig(ZooConfig):
     """Decoupled weight decay."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
-    total_steps: int = 1000
+    total_steps: int = 800
     """Optimizer steps."""
     gradient_clip: float = 5.0
     """Limit of the gradient norm."""

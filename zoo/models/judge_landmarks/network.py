@@ -110,26 +110,34 @@ class LandmarkNetwork(nn.Module):
         self.locator = Locator(config)
         self.pointer = Pointer(config)
 
-    def locate(self, pictures: Tensor, squares: Squares) -> Tensor:
-        """The locator's (N, 4) of what lies in squares of pictures (N, 3, H, W), 0..255."""
+    def locator_view(self, pictures: Tensor, squares: Squares) -> Tensor:
+        """What the locator sees (N, 3, S, S) of squares in pictures (N, 3, H, W), 0..255."""
         view = squares.view(pictures, _SUPERSAMPLING * self.config.locator_size)
-        found: Tensor = self.locator(_centred(F.avg_pool2d(view, _SUPERSAMPLING)))
+        return F.avg_pool2d(view, _SUPERSAMPLING)
+
+    def locate(self, views: Tensor) -> Tensor:
+        """The locator's (N, 4) of views, 0..255."""
+        found: Tensor = self.locator(_centred(views))
         return found
 
-    def point(self, pictures: Tensor, squares: Squares) -> Tensor:
-        """Landmarks (N, P, 2) in squares, from -1 to 1."""
-        found: Tensor = self.pointer(_centred(squares.view(pictures, self.config.crop_size)))
+    def pointer_view(self, pictures: Tensor, squares: Squares) -> Tensor:
+        """What the pointer sees (N, 3, S, S) of squares in pictures (N, 3, H, W), 0..255."""
+        return squares.view(pictures, self.config.crop_size)
+
+    def point(self, views: Tensor) -> Tensor:
+        """Landmarks (N, P, 2) in views, from -1 to 1."""
+        found: Tensor = self.pointer(_centred(views))
         return found
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Face scores (N,) in [0, 1] and landmarks (N, P, 2) of pictures (N, 3, H, W), 0..255."""
         whole = Squares.whole(len(pictures), *pictures.shape[-2:], pictures.device)
-        found = self.locate(pictures, whole)
+        found = self.locate(self.locator_view(pictures, whole))
         middle = whole.outside(found[:, None, 1:3])[:, 0]
         # a wrong side must not make a view of nothing
         side = found[:, 3].clamp(-3, 1).exp() * whole.side / 2
         face = Squares.upright(middle, side * self.config.margin)
-        return found[:, 0].sigmoid(), face.outside(self.point(pictures, face))
+        return found[:, 0].sigmoid(), face.outside(self.point(self.pointer_view(pictures, face)))
 
 
 def _centred(pictures: Tensor) -> Tensor:

@@ -1,0 +1,161 @@
+"""Configuration of HuBERT as a maker of units: encoder, layer, codebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from zoo.errors import ConfigError
+from zoo.hub.config import ZooConfig
+from zoo.nn.hubert_config import HuBERTConfig
+from zoo.nn.masked_prediction import MaskedPredictionConfig
+
+FEATURE_SIZE = 768
+"""Width of HuBERT Base, whose features the released codebooks quantise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingConfig(ZooConfig):
+    """One round of masked prediction."""
+
+    batch_size: int = 32
+    """Recordings in a global batch."""
+    lr: float = 5e-4
+    """Peak learning rate of AdamW."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    warmup_steps: int = 32_000
+    """Steps of linear growth."""
+    total_steps: int = 400_000
+    """Optimizer steps, the linear decay included."""
+    gradient_clip: float = 10.0
+    """Limit of the gradient norm."""
+    target_recordings: int = 1000
+    """Recordings whose frames the targets' clusters are fitted to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubertUnitsConfig(ZooConfig):
+    """An encoder, a codebook over one of its layers, or both."""
+
+    PRESETS: ClassVar[tuple[str, ...]] = (
+        "base",
+        "large",
+        "base_l6_km50",
+        "base_l6_km100",
+        "base_l6_km200",
+        "base_l9_km500",
+        "mhubert_l11_km1000",
+        "tiny",
+    )
+
+    hubert: HuBERTConfig | None = field(default_factory=HuBERTConfig)
+    """The encoder; None in a checkpoint of a codebook alone."""
+    layer: int | None = None
+    """Layer (1-based) whose output is quantised; None in a checkpoint of an encoder alone."""
+    num_units: int | None = None
+    """Centres of the codebook, K."""
+    feature_size: int = FEATURE_SIZE
+    """Width of what is quantised."""
+    encoder_source: str | None = None
+    """Checkpoint of the encoder that a codebook alone belongs to."""
+    inventory: str = ""
+    """Name of the units, kept in what `extract` returns."""
+    task: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    """Masked prediction, where the encoder is trained here."""
+    training: PretrainingConfig = field(default_factory=PretrainingConfig)
+    """Both rounds of it."""
+    target_layer: int = 6
+    """Layer whose clusters the second round predicts."""
+
+    def __post_init__(self) -> None:
+        if self.hubert is None and self.num_units is None:
+            raise ConfigError("neither hubert nor num_units: nothing is left of the model")
+        if (self.num_units is None) != (self.layer is None):
+            raise ConfigError("layer and num_units belong together")
+        if self.hubert is None:
+            return
+        for name, layer in (("layer", self.layer), ("target_layer", self.target_layer)):
+            if layer is not None and not 1 <= layer <= self.hubert.num_layers:
+                raise ConfigError(f"{name} {layer} is not one of 1..{self.hubert.num_layers}")
+
+    @classmethod
+    def base(cls) -> HubertUnitsConfig:
+        """HuBERT Base and mHuBERT."""
+        return cls()
+
+    @classmethod
+    def large(cls) -> HubertUnitsConfig:
+        """HuBERT Large."""
+        return cls(hubert=HuBERTConfig.large())
+
+    @classmethod
+    def base_l6_km50(cls) -> HubertUnitsConfig:
+        """50 centres over layer 6 of HuBERT Base."""
+        return _codebook("hubert_units.hubert-base", 6, 50)
+
+    @classmethod
+    def base_l6_km100(cls) -> HubertUnitsConfig:
+        """100 centres over layer 6 of HuBERT Base."""
+        return _codebook("hubert_units.hubert-base", 6, 100)
+
+    @classmethod
+    def base_l6_km200(cls) -> HubertUnitsConfig:
+        """200 centres over layer 6 of HuBERT Base: the units of Lip2Speech-Unit."""
+        return _codebook("hubert_units.hubert-base", 6, 200)
+
+    @classmethod
+    def base_l9_km500(cls) -> HubertUnitsConfig:
+        """500 centres over layer 9 of HuBERT Base."""
+        return _codebook("hubert_units.hubert-base", 9, 500)
+
+    @classmethod
+    def mhubert_l11_km1000(cls) -> HubertUnitsConfig:
+        """1000 centres over layer 11 of mHuBERT: the units of UTUT and AV2AV's vocoders."""
+        return _codebook("hubert_units.mhubert-base", 11, 1000)
+
+    @classmethod
+    def tiny(cls) -> HubertUnitsConfig:
+        """1.2 M parameters with 100 units; trained by this project on speech alone."""
+        hubert = HuBERTConfig(
+            conv_channels=(16, 32, 64, 96, 96, 128),
+            conv_kernels=(10, 4, 3, 3, 2, 2),
+            conv_strides=(5, 4, 2, 2, 2, 2),
+            hidden_size=144,
+            num_layers=4,
+            num_heads=4,
+            ffn_size=432,
+            position_kernel=32,
+            position_groups=4,
+            dropout=0.0,
+            attention_dropout=0.0,
+        )
+        return cls(
+            hubert=hubert,
+            layer=3,
+            num_units=100,
+            feature_size=144,
+            inventory="tiny-hubert/L3/km100",
+            task=MaskedPredictionConfig(
+                num_clusters=100,
+                embedding_size=96,
+                mask_share=0.6,
+                mask_span=8,
+                unmasked_weight=0.5,
+            ),
+            training=PretrainingConfig(
+                lr=1e-3, warmup_steps=100, total_steps=800, target_recordings=400
+            ),
+            target_layer=3,
+        )
+
+
+def _codebook(encoder: str, layer: int, units: int) -> HubertUnitsConfig:
+    name = encoder.partition(".")[2]
+    return HubertUnitsConfig(
+        hubert=None,
+        layer=layer,
+        num_units=units,
+        encoder_source=encoder,
+        inventory=f"{name}/L{layer}/km{units}",
+    )
