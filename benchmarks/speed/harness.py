@@ -1,6 +1,6 @@
 """What the runner adds to a bare loop over the model, for a model of 50 ms a sample.
 
-    python benchmarks/speed/harness.py [--clips 200] [--ms 50] [--batch-size 8] [--video] [--check]
+    python benchmarks/speed/harness.py [--clips 1321] [--ms 50] [--batch-size 8] [--video] [--check]
 
 The bare loop has the decoded clips in memory and calls the model batch by batch, nothing else. The
 runner decodes clips of one second in worker processes, hashes them, writes records that survive a
@@ -115,7 +115,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
 def main() -> int:
     """Print the ratios; with --check the exit status is 1 beyond the limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--clips", type=int, default=1321, help="LRS3 test has 1321")
     parser.add_argument("--ms", type=float, default=50.0, help="milliseconds a clip")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--workers", type=int, help="decoding processes (default: as the runner)")

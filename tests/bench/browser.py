@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ FLAGS = (
     "--remote-debugging-pipe",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+# the browser reads commands from descriptor 3 and answers on descriptor 4
+_LAUNCH = """
+import os, sys
+reads, writes = (os.dup(os.dup(os.dup(int(fd)))) for fd in sys.argv[1:3])
+os.dup2(reads, 3)
+os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_browser() -> str | None:
@@ -43,11 +52,9 @@ class Browser:
     def __init__(self, program: str, profile: Path, *, javascript: bool = True) -> None:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # the protocol is on descriptors 3 and 4 of the browser
-        shell = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
-        size = "--window-size=1280,1000"
+        command = [program, *FLAGS, f"--user-data-dir={profile}", "--window-size=1280,1000"]
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", shell, "sh", program, *FLAGS, f"--user-data-dir={profile}", size],
+            [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser), *command],
             pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -63,15 +70,25 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
         if not javascript:
             self._call("Emulation.setScriptExecutionDisabled", value=True)
 
     def open(self, address: str) -> None:
         """Go to an address, always as a fresh document, and wait until it is loaded."""
-        self._call("Page.navigate", url="about:blank")
+        self._load("about:blank")
         self.messages.clear()
-        self._call("Page.navigate", url=address)
-        self._wait(lambda: any(m["method"] == "Page.loadEventFired" for m in self.messages))
+        self._load(address)
+
+    def _load(self, address: str) -> None:
+        loader = self._call("Page.navigate", url=address)["loaderId"]
+        wanted = {"loaderId": loader, "name": "load"}
+        self._wait(
+            lambda: any(
+                m["method"] == "Page.lifecycleEvent" and wanted.items() <= m["params"].items()
+                for m in self.messages
+            )
+        )
 
     def run(self, script: str) -> Any:
         """Value of an expression, awaited if it is a promise."""
@@ -102,11 +119,12 @@ class Browser:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
 
     def requests(self) -> list[str]:
-        """Addresses the page has asked for."""
+        """Addresses the page has asked for; the pictures of its own buttons are data."""
         return [
             message["params"]["request"]["url"]
             for message in self.messages
             if message["method"] == "Network.requestWillBeSent"
+            and not message["params"]["request"]["url"].startswith("data:")
         ]
 
     def errors(self) -> list[Any]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from tests.bench.conftest import toy_run
 from tests.bench.toy import ToyRetriever
-from zoo.bench import compare, load_published, print_table, render_leaderboard
-from zoo.bench.board import build_boards
+from zoo.bench import compare, print_table, render_leaderboard
+from zoo.bench.board import ABLATION_TEXTS, build_boards
 from zoo.bench.leaderboard import escape, update_readme
 from zoo.bench.published import PublishedRow, PublishedTable
 from zoo.bench.result import Result
 from zoo.errors import BenchError
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "benchmarks" / "published"
 S2I = "recall_at_1[direction=speech_to_image]"
 
 
@@ -54,9 +52,58 @@ def test_subsets_and_other_samples_have_tables_of_their_own(subset, finished) ->
     assert not any(line.kind == "published" for line in boards[-1].lines)
 
 
+def test_a_figure_by_other_means_stays_out_of_our_columns(finished) -> None:
+    row = PublishedRow(model="Elsewhere", metrics={f"{S2I[:-1]},judge=other]": 77.7})
+    table = PublishedTable(
+        task="tiny-flickr8k-retrieval", split="test", status="verified", source="p", rows=(row,)
+    )
+    (board,) = build_boards([finished], [table])
+    assert not any(line.kind == "published" for line in board.lines)
+    (apart,) = board.published
+    assert [line.name for line in apart.lines] == ["Elsewhere"]
+    assert [cell.text for cell in apart.lines[0].cells] == ["77.7"]
+
+
+def named(result: Result, name: str, kind: str = "") -> Result:
+    data = copy.deepcopy(dict(result.data))
+    data["model"] |= {"name": name, **({"kind": kind} if kind else {})}
+    return Result(data)
+
+
+def test_only_whole_models_are_ranked(finished, worse) -> None:
+    rows = [
+        named(finished, "shuffled pairs", "reference"),
+        named(worse, "toy.b (without the video)"),
+        worse,
+        named(finished, "resynthesis", "reference"),
+        finished,
+        named(worse, "originals", "reference"),
+    ]
+    (board,) = build_boards(rows)
+    assert [(line.kind, line.name) for line in board.lines if line.kind != "baseline"] == [
+        ("ceiling", "originals"),
+        ("model", "toy.a"),
+        ("model", "toy.b"),
+        ("ablation", "toy.b (without the video)"),
+        ("control", "resynthesis"),
+        ("floor", "shuffled pairs"),
+    ]
+    text = render_leaderboard(rows)
+    places = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert sorted(filter(None, places[2:])) == ["1", "2"]
+    assert "| *originals* |" in text and "| ceiling |" in text
+
+
+def test_the_texts_of_ablations_are_those_of_the_runner() -> None:
+    from zoo.bench.clips import ABLATIONS
+
+    assert set(ABLATION_TEXTS) == set(ABLATIONS.values())
+
+
 def test_leaderboard_marks_what_is_not_ours(finished, worse) -> None:
-    text = render_leaderboard([finished, worse], [published(), published(12.3, "sourced")])
-    assert "*99.9* †" in text and "*12.3* |" in text
+    tables = [published(), published(12.3, "verified"), published(45.6, "secondary")]
+    text = render_leaderboard([finished, worse], tables)
+    assert "*99.9* †" in text and "*12.3* |" in text and "*45.6* ‡" in text
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     assert rows[2:4] == ["1", "2"] and set(rows[4:]) == {""}
 
@@ -87,32 +134,6 @@ def test_the_table_fits_a_terminal(finished, worse) -> None:
     text = console.export_text()
     assert "speech→image R@1" in text and "toy.a" in text and "chance" in text
     assert f"{finished.value(S2I):.1f}" in text
-
-
-def test_published_figures_of_the_repository() -> None:
-    tables = load_published(PUBLISHED)
-    assert all(table.source and table.rows for table in tables)
-    by_model = {
-        (t.task, t.split, row.model): (row.metrics, t.status_of(row, S2I))
-        for t in tables
-        for row in t.rows
-    }
-    metrics, status = by_model["flickr8k-retrieval", "test", "SpeechCLIP parallel large"]
-    assert metrics[S2I] == 39.1 and status == "unverified"
-    assert by_model["flickr8k-retrieval", "test", "MILAN"][1] == "sourced"
-
-
-def test_a_published_file_in_another_form_is_refused(tmp_path) -> None:
-    for content, text in (("schema: 9\ntables: []", "schema 9"), (BAD_STATUS, "perhaps")):
-        (tmp_path / "x.yaml").write_text(content)
-        with pytest.raises(BenchError, match=text):
-            load_published(tmp_path)
-
-
-BAD_STATUS = """
-schema: 1
-tables: [{task: t, split: test, status: perhaps, source: s, rows: []}]
-"""
 
 
 def test_paired_comparison(finished, worse) -> None:

@@ -72,7 +72,9 @@ def test_a_recogniser_that_pads_gives_the_same_text_in_any_batch(clips, tmp_path
         clip_run(model, "tiny-lrs3-asr", clips, tmp_path / str(size), batch_size=size)
         records = read_records(tmp_path / str(size))
         found.append({id_: record["output"] for id_, record in records.items()})
-    assert {i: o["text"] for i, o in found[0].items()} == {i: o["text"] for i, o in found[1].items()}
+    assert {i: o["text"] for i, o in found[0].items()} == {
+        i: o["text"] for i, o in found[1].items()
+    }
     for id_, output in found[0].items():
         assert output["score"] == pytest.approx(found[1][id_]["score"], abs=1e-4)
 

@@ -22,7 +22,8 @@ from zoo.bench.file_pairs import (
     read_pairs,
     read_texts,
 )
-from zoo.bench.file_scoring import Judges, build_plans, score_files
+from zoo.bench.file_plans import Judges, build_plans
+from zoo.bench.file_scoring import score_files
 from zoo.bench.result import load_result
 from zoo.cli import main
 from zoo.errors import BenchError, DataError
@@ -120,7 +121,9 @@ def test_damage_moves_every_metric_the_right_way(figure, damage, sound_scores) -
 
 @pytest.mark.parametrize("figure", ["psnr", "ssim[window=gaussian]"])
 def test_pictures(figure, real_root, tmp_path) -> None:
-    clip = next(path for path in sorted((real_root / "lrs3").rglob("*.mp4")) if "_" not in path.stem)
+    clip = next(
+        path for path in sorted((real_root / "lrs3").rglob("*.mp4")) if "_" not in path.stem
+    )
     video = load_video(clip)
     draw = torch.Generator().manual_seed(0)
     noise = torch.randn(video.frames[:12].shape, generator=draw) * 20
@@ -129,7 +132,10 @@ def test_pictures(figure, real_root, tmp_path) -> None:
         "noisy": (video.frames[:12] + noise).clamp(0, 255).to(torch.uint8),
     }.items():
         save_video(tmp_path / name / "clip.mp4", type(video)(frames, 25.0))
-    pair = [FilePair("clip", tmp_path / n / "clip.mp4", tmp_path / "same" / "clip.mp4") for n in ("same", "noisy")]
+    pair = [
+        FilePair("clip", tmp_path / n / "clip.mp4", tmp_path / "same" / "clip.mp4")
+        for n in ("same", "noisy")
+    ]
     metrics = ["psnr", "ssim"]
     best = scored(pair[:1], metrics, tmp_path / "a")
     worse = scored(pair[1:], metrics, tmp_path / "b")
@@ -143,7 +149,9 @@ def talking(tmp_path_factory) -> Path:
     from zoo.data.corpora import make
 
     root = tmp_path_factory.mktemp("talking")
-    make("tiny-lrs3", root / "corpus", seed=20299, clips={"train": 1, "dev": 1, "test": 4}, workers=1)
+    make(
+        "tiny-lrs3", root / "corpus", seed=20299, clips={"train": 1, "dev": 1, "test": 4}, workers=1
+    )
     clips = sorted((root / "corpus" / "test").rglob("*.mp4"))
     videos = [load_video(path, with_audio=True) for path in clips]
     for number, video in enumerate(videos):
@@ -152,7 +160,12 @@ def talking(tmp_path_factory) -> Path:
         late = torch.cat([torch.zeros(8 * 640), wave])[: len(wave)]
         noise = torch.randn(len(wave), generator=torch.Generator().manual_seed(number))
         noisy = (wave + 2 * wave.square().mean().sqrt() * noise).clamp(-1, 1)
-        for name, sound in (("same", wave), ("late", late), ("noisy", noisy), ("other", other.speech.waveform)):
+        for name, sound in (
+            ("same", wave),
+            ("late", late),
+            ("noisy", noisy),
+            ("other", other.speech.waveform),
+        ):
             speech = type(video.speech)(sound, RATE)
             save_video(root / name / f"{number}.mp4", type(video)(video.frames, 25.0, speech))
         label = clips[number].with_suffix(".txt").read_text()
@@ -237,7 +250,9 @@ def test_a_rerun_measures_only_what_is_new(workers, tmp_path, monkeypatch) -> No
     )
     again = scored(pairs, ["lsd", "mcd"], tmp_path)
     assert seen == []
-    assert again.result.value("lsd[fft=1024,hop=256]") == first.result.value("lsd[fft=1024,hop=256]")
+    assert again.result.value("lsd[fft=1024,hop=256]") == first.result.value(
+        "lsd[fft=1024,hop=256]"
+    )
     shutil.copy(theirs / "sub" / "0.wav", ours / "sub" / "0.wav")
     changed = scored(pairs, ["lsd"], tmp_path)
     assert len(seen) == 1
@@ -268,14 +283,16 @@ def test_names_match_whatever_their_endings(tmp_path) -> None:
 
 
 def test_pairs_and_texts_from_files(tmp_path) -> None:
-    (tmp_path / "p.csv").write_text("generated,reference,text\no/a.wav,r/a.wav,HELLO YOU\no/b.wav,,\n")
+    (tmp_path / "p.csv").write_text(
+        "generated,reference,text\no/a.wav,r/a.wav,HELLO YOU\no/b.wav,,\n"
+    )
     pairs = read_pairs(tmp_path / "p.csv").pairs
     assert pairs[0] == FilePair("o/a", tmp_path / "o/a.wav", tmp_path / "r/a.wav", "HELLO YOU")
     assert pairs[1].reference is None and pairs[1].text is None
     (tmp_path / "t.txt").write_text("o/b.wav\tgood bye\no/a other\n")
     named = add_texts(pairs, read_texts(tmp_path / "t.txt"))
     assert [pair.text for pair in named] == ["HELLO YOU", "good bye"]
-    (tmp_path / "t.csv").write_text("id,text\no/b,\"well, yes\"\n")
+    (tmp_path / "t.csv").write_text('id,text\no/b,"well, yes"\n')
     assert read_texts(tmp_path / "t.csv") == {"o/b": "well, yes"}
     (tmp_path / "bad.txt").write_text("alone\n")
     with pytest.raises(DataError, match=r"bad\.txt:1"):

@@ -157,9 +157,7 @@ def whole(clips, tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("begun_with", "resumed_with"), [(1, 2), (2, 1), (3, 1), (2, 3)])
-def test_generated_speech_survives_a_kill(
-    begun_with, resumed_with, clips, whole, tmp_path
-) -> None:
+def test_generated_speech_survives_a_kill(begun_with, resumed_with, clips, whole, tmp_path) -> None:
     out = tmp_path / "run"
     group = launch(begun_with, clips, out, pause=0.4, work=slow_speech)
     try:

@@ -6,12 +6,12 @@ import copy
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from zoo.bench import render_page
-from zoo.bench.published import PublishedRow, PublishedTable
+from zoo.bench.published import PublishedColumn, PublishedRow, PublishedTable
 from zoo.bench.result import Result
 from zoo.errors import BenchError
 
@@ -69,7 +69,7 @@ def test_it_parses_and_every_link_resolves(site) -> None:
         if parts.path:
             assert (site / parts.path).is_file(), link
         else:
-            assert parts.fragment in page.ids, link
+            assert unquote(parts.fragment) in page.ids, link
 
 
 def test_samples_have_pictures_players_and_answers(site) -> None:
@@ -109,9 +109,17 @@ def test_nothing_from_outside_becomes_markup(finished, tmp_path) -> None:
     data["failures"] = [
         {"type": EVIL, "count": 1, "example": {"id": EVIL, "message": EVIL}},
     ]
-    row = PublishedRow(model=EVIL, note=EVIL, metrics=data["baselines"][0]["metrics"])
+    row = PublishedRow(
+        model=EVIL, note=EVIL, metrics={**data["baselines"][0]["metrics"], EVIL: 1.0}
+    )
     table = PublishedTable(
-        task="tiny-flickr8k-retrieval", split=EVIL, status="sourced", source=EVIL, rows=(row,)
+        task="tiny-flickr8k-retrieval",
+        split=EVIL,
+        status="verified",
+        source=EVIL,
+        protocol=EVIL,
+        columns=(PublishedColumn(id=EVIL, label=EVIL, unit=EVIL),),
+        rows=(row,),
     )
     index = render_page([Result(data)], tmp_path, published=[table], title=EVIL)
     page = Page(index)

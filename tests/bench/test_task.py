@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import zoo.tasks
 from tests.bench.toy import make_corpus
-from zoo.bench.samples import READERS, form_batches, read_samples, references_hash
+from zoo.bench.clips import ClipLoader
+from zoo.bench.pairs import lacking_kinds, needs_of
+from zoo.bench.reference_rows import PREFIX, ReferenceRow
+from zoo.bench.samples import READERS, Sample, form_batches, read_samples, references_hash
+from zoo.bench.scoring import sliced
 from zoo.bench.task import list_tasks, load_task
 from zoo.errors import BenchError, DataError
 
@@ -18,10 +23,31 @@ def test_a_task_is_complete(task) -> None:
     assert hasattr(zoo.tasks, task.protocol)
     assert task.dataset in READERS
     assert len(task.hash) == 64 and task.license and task.title
-    known = {figure.id for metric in task.build_metrics() for figure in metric.figures([])}
+    figures = [figure for metric in task.build_metrics() for figure in metric.figures([])]
+    slices = [sliced(figure, name) for figure in figures for name in task.conditions]
+    known = {figure.id for figure in figures + slices}
     unknown = [id_ for id_ in task.headline if id_ not in known and "keyword" not in id_]
     assert not unknown
     assert load_task(task.key) is task and load_task(task.name).version >= task.version
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in list_tasks() if task.dataset.startswith("lrs")], ids=lambda t: t.key
+)
+def test_a_task_of_clips_can_be_run_as_it_stands(task) -> None:
+    for metric in task.build_metrics():
+        reason = lacking_kinds(task, needs_of(task, metric))
+        assert reason is None or (metric.name == "lmd" and not task.corpus), reason
+    for row in task.rows:
+        assert ReferenceRow(PREFIX + row).inputs(task) is not None
+    for ablation in task.ablations:
+        assert ClipLoader(task, Path(), _two_sources(), ablation=ablation).inputs == task.inputs
+    assert set(task.distortion) <= {"audio", "video", "snr_db"}
+    assert not task.corpus or any(other.name == task.name[5:] for other in list_tasks())
+
+
+def _two_sources() -> list[Sample]:
+    return [Sample(f"{video}/00001", "clip", f"{video}/00001.mp4", video) for video in "ab"]
 
 
 def test_real_data_is_never_copied_into_a_page() -> None:

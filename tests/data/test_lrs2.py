@@ -44,3 +44,10 @@ def test_errors(lrs2: Path) -> None:
     (lrs2 / "test.txt").write_text("5535415699068794046/00009\n")
     with pytest.raises(DataError, match=r"1 of the 1 clips of the list are not there.*00009"):
         read_lrs2(lrs2, "test")
+
+
+def test_training_with_pretrain(lrs2: Path) -> None:
+    both = read_lrs2(lrs2, "train+pretrain")
+    parts = [read_lrs2(lrs2, name) for name in ("train", "pretrain")]
+    assert [one.video for one in both] == [one.video for part in parts for one in part]
+    assert len({one.id for one in both}) == len(both)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.data import lrs_layouts
-from zoo.data.lrs3 import read_lrs3
+from zoo.data.lrs3 import read_cross_pairs, read_lrs3
 from zoo.data.utterances import read_utterances, write_utterances
 from zoo.errors import DataError
 
@@ -119,3 +119,15 @@ def test_real_copy(real_root: Path) -> None:
             assert one.conf is not None
     ids = {one.id for split in ("train", "valid") for one in read_lrs3(root, split)}
     assert ids == {one.id for one in read_lrs3(root, "trainval")}
+
+
+def test_cross_pairs_are_taken_apart_from_the_right(tmp_path: Path) -> None:
+    path = tmp_path / "cross.txt"
+    path.write_text("81Ub0SMxZQo_00002_00003\n_3xGq-9a_c_00010_00001\n\n")
+    assert read_cross_pairs(path) == [
+        ("81Ub0SMxZQo/00002", "81Ub0SMxZQo/00003"),
+        ("_3xGq-9a_c/00010", "_3xGq-9a_c/00001"),
+    ]
+    path.write_text("81Ub0SMxZQo_00002\n")
+    with pytest.raises(DataError, match="txt:1 is not"):
+        read_cross_pairs(path)

@@ -25,6 +25,8 @@ class Case:
     batch: Callable[[Any], dict[str, Any]]
     inputs: Callable[[Any], dict[str, list[Any]]]
     ask: Callable[[Any, str, Any], Tensor]
+    manual_stages: tuple[str, ...] = ()
+    """Stages with optimizers of their own, whose steps need a Trainer: their tests train them."""
 
 
 def tiny_config(slug: str) -> ZooConfig:
@@ -63,6 +65,11 @@ def _inputs(slug: str, model: ZooModule) -> dict[str, list[Any]]:
 
 
 WITHOUT_CASE = {
+    "hubert_units": "speech to units: no task protocol; see test_hubert_units",
+    "mel_vocoder": "mel to speech: no task protocol; see test_vocoders",
+    "unit_vocoder": "units to speech: no task protocol; see test_vocoders",
+    "judge_landmarks": "a landmark detector: no task protocol; see test_judge_landmarks",
+    "judge_syncnet": "a judge of lips and sound: no task protocol; see test_judge_syncnet",
     "ge2e": "a judge with official weights: no task protocol, no training; see its parity test",
     "syncnet": "a judge with official weights: no task protocol, no training; see its parity test",
 }
@@ -139,7 +146,35 @@ def prepare_avhubert(model: Any) -> None:
     give_subwords(model)
     if model.stage != "finetune":
         torch.manual_seed(1)
-        model.prepare_targets(clip_items(clips_batch(model.config)), 4)
+        model.prepare_targets([clip_items(clips_batch(model.config))], 4)
+
+
+def akvsr_config() -> ZooConfig:
+    from zoo.models.akvsr.config import AKVSRConfig
+
+    return AKVSRConfig.preset("tiny", {"search.beam": 2, "memory.num_slots": 8, "memory.size": 12})
+
+
+def prepare_akvsr(model: Any) -> None:
+    give_subwords(model)
+    torch.manual_seed(1)
+    model.network.set_memory(torch.randn(8, 12))
+
+
+def lmdecoder_config() -> ZooConfig:
+    from zoo.models.lmdecoder.config import LMDecoderConfig
+
+    return LMDecoderConfig.preset("tiny", {"search.beam": 2, "num_units": 10})
+
+
+def prepare_lmdecoder(model: Any) -> None:
+    give_subwords(model)
+    draw = torch.Generator().manual_seed(1)
+    model._units = {id_: torch.randint(1, 11, (9,), generator=draw) for id_ in "abcd"}
+
+
+def clips(lengths: tuple[int, ...]) -> list[Tensor]:
+    return [torch.randint(0, 256, (n, 3, 96, 96)).byte() for n in lengths]
 
 
 def transcripts(model: Any, videos: Any) -> Tensor:
@@ -149,14 +184,155 @@ def transcripts(model: Any, videos: Any) -> Tensor:
     return torch.tensor([[len(one.text), round(one.score, 3)] for one in found])
 
 
+def judge_asr_batch(config: Any) -> dict[str, Any]:
+    lengths = torch.tensor([16000, 12001, 15000])
+    audio = torch.randn(3, 16000) * 0.1
+    audio[torch.arange(16000) >= lengths[:, None]] = 0
+    return {"audio": audio, "audio_len": lengths, "text": ["TINA BUYS A PAN", "A MAN", "AT TEN"]}
+
+
+def judge_asr_config() -> ZooConfig:
+    from zoo.models.judge_asr.config import JudgeASRConfig
+
+    return JudgeASRConfig.tiny()
+
+
+def text_log_probs(model: Any, name: str, items: Any) -> Tensor:
+    """Hundreds: the tolerances of `test_all` are for numbers about one."""
+    found = model.transcribe(audio=items)
+    return torch.tensor(
+        [one.score / 100 for one in (found if isinstance(found, list) else [found])]
+    )
+
+
+# Lip to speech
+
+
+def lip2speech_config() -> ZooConfig:
+    from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
+
+    small = {"first.stem_widths": (4, 4, 8, 8), "first.conformer.num_layers": 1}
+    return Lip2SpeechUnitConfig.preset("tiny", {**small, "vocoder.generator.channels": 32})
+
+
+def lip2speech_batch(config: Any) -> dict[str, Any]:
+    lengths = torch.tensor([9, 6])
+    video = torch.randn(2, 9, 88, 88)
+    video[1, 6:] = 0
+    labels = torch.randint(4, 4 + config.first.num_units, (2, 18))
+    labels[1, 11], labels[1, 12:] = 2, 1
+    mel = torch.randn(2, 36, config.first.num_mels) - 5
+    speaker = torch.nn.functional.normalize(torch.rand(2, config.speaker_size), dim=1)
+    return {
+        "video": video,
+        "video_len": lengths,
+        "labels": labels,
+        "mel": mel,
+        "speaker": speaker,
+    }
+
+
+def lip2speech_ask(model: Any, name: str, items: Any) -> Tensor:
+    found = model.synthesize(items)
+    speeches = found if isinstance(found, list) else [found]
+    return torch.cat([speech.waveform for speech in speeches])
+
+
+# Talking faces
+
+
+def talking_face_config(slug: str) -> ZooConfig:
+    """The smallest that has every part: a width of one channel, and the discriminator."""
+    from zoo.models.synctalkface.config import SyncTalkFaceConfig
+    from zoo.models.talking_face.config import DiscriminatorConfig, ExpertConfig
+    from zoo.models.wav2lip_syncnet.config import GeneratorConfig, Wav2LipConfig
+
+    narrow = (2, 4, 4, 8, 8)
+    parts = {
+        "expert": ExpertConfig(face_channels=narrow, audio_channels=narrow),
+        "discriminator": DiscriminatorConfig(channels=narrow),
+        "training.sync_after": 0,
+    }
+    if slug == "synctalkface":
+        return SyncTalkFaceConfig.preset("tiny", {**parts, "width": 1, "training.gan_weight": 0.07})
+    generator = GeneratorConfig.scaled(1, copy_gate=True)
+    weights = {"generator": generator, "training.perceptual_weight": 0.07}
+    return Wav2LipConfig.preset("tiny", {**parts, **weights})
+
+
+def talking_face_batch(config: Any) -> dict[str, Any]:
+    size, clips, windows = config.image_size, 2, config.windows
+    return {
+        "faces": torch.randint(0, 256, (clips, windows, 5, 3, size, size), dtype=torch.uint8),
+        "around": torch.randint(0, 256, (clips, 9, 3, size, size), dtype=torch.uint8),
+        "reference": torch.randint(0, 256, (clips, 5, 3, size, size), dtype=torch.uint8),
+        "window_mel": torch.randn(clips, windows, 1, 80, 16),
+        "frame_mel": torch.randn(clips, 5, 1, 80, 16),
+    }
+
+
+def talking_face_inputs(config: Any) -> dict[str, list[Any]]:
+    faces = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(3)]
+    lengths = (8000, 3200, 5001)
+    return {"animate": [(f, torch.randn(n) * 0.1) for f, n in zip(faces, lengths)]}
+
+
+def talking_face_ask(model: Any, name: str, items: Any) -> Tensor:
+    pairs = items if isinstance(items, list) else [items]
+    faces, speeches = [face for face, _ in pairs], [speech for _, speech in pairs]
+    films = model.animate(faces, speeches) if len(pairs) > 1 else [model.animate(*items)]
+    return torch.cat([film.frames for film in films]).float() / 255
+
+
 CASES: dict[str, Case] = {
+    "lip2speech_unit": Case(
+        config=lip2speech_config,
+        prepare=lambda model: model.mean_speaker.fill_(0.1),
+        batch=lip2speech_batch,
+        inputs=lambda config: {
+            "synthesize": [
+                torch.randint(0, 256, (n, 3, 96, 96), dtype=torch.uint8) for n in (7, 3, 11)
+            ]
+        },
+        ask=lip2speech_ask,
+        manual_stages=("vocoder",),
+    ),
+    **{
+        slug: Case(
+            config=lambda slug=slug: talking_face_config(slug),
+            prepare=lambda model: None,
+            batch=talking_face_batch,
+            inputs=talking_face_inputs,
+            ask=talking_face_ask,
+        )
+        for slug in ("synctalkface", "wav2lip_syncnet")
+    },
+    "judge_asr": Case(
+        config=judge_asr_config,
+        prepare=lambda model: None,
+        batch=judge_asr_batch,
+        inputs=lambda config: {"transcribe": [torch.randn(n) * 0.1 for n in (9000, 16000, 4001)]},
+        ask=text_log_probs,
+    ),
     "avhubert": Case(
         config=avhubert_config,
         prepare=prepare_avhubert,
         batch=clips_batch,
-        inputs=lambda config: {
-            "transcribe": [torch.randint(0, 256, (n, 3, 96, 96)).byte() for n in (5, 9, 7)]
-        },
+        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
+        ask=lambda model, name, items: transcripts(model, items),
+    ),
+    "akvsr": Case(
+        config=akvsr_config,
+        prepare=prepare_akvsr,
+        batch=clips_batch,
+        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
+        ask=lambda model, name, items: transcripts(model, items),
+    ),
+    "lmdecoder": Case(
+        config=lmdecoder_config,
+        prepare=prepare_lmdecoder,
+        batch=clips_batch,
+        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
         ask=lambda model, name, items: transcripts(model, items),
     ),
     "speechclip": Case(

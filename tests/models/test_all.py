@@ -30,7 +30,8 @@ def tiny(slug: str, **arguments: Any) -> ZooModule:
 
 def stages(slug: str) -> list[str]:
     config = model_class(slug).Config.preset("tiny")
-    return [stage.name for stage in model_class(slug).recipe(config).stages]
+    names = [stage.name for stage in model_class(slug).recipe(config).stages]
+    return [name for name in names if name not in batches.CASES[slug].manual_stages]
 
 
 STAGES = [(slug, stage) for slug in batches.CASES for stage in stages(slug)]

@@ -89,6 +89,17 @@ def test_in_pieces(tmp_path: Path) -> None:
     torch.testing.assert_close(pieces.speech.waveform, whole.speech.waveform, rtol=0, atol=1e-3)
 
 
+def test_planes_of_the_encoder(tmp_path: Path) -> None:
+    """A grey picture and a blue one, as brightness and two colour differences."""
+    planes = torch.full((2, 72, 64), 128, dtype=torch.uint8)
+    planes[1, :48], planes[1, 48:60], planes[1, 60:] = 41, 240, 110
+    with VideoWriter(tmp_path / "a.mp4", 25.0) as writer:
+        writer.write_planes(planes)
+    grey, blue = load_video(tmp_path / "a.mp4").frames.float().mean(dim=(2, 3))
+    torch.testing.assert_close(grey, torch.full((3,), 130.0), atol=3, rtol=0)
+    torch.testing.assert_close(blue, torch.tensor([0.0, 0.0, 255.0]), atol=5, rtol=0)
+
+
 def test_an_interrupted_writer_leaves_nothing(tmp_path: Path) -> None:
     def write() -> None:
         with VideoWriter(tmp_path / "a.mp4", 25.0) as writer:

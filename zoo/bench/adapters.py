@@ -161,7 +161,9 @@ class PredictModule(LightningModule):
             if len(batch) > 1:
                 return [output for item in batch for output in self._outputs([item])]
             log.warning("%s failed: %s", batch[0].sample.id, error)
-            return [{"error": {"type": type(error).__name__, "message": _message(error, self.folder)}}]
+            return [
+                {"error": {"type": type(error).__name__, "message": _message(error, self.folder)}}
+            ]
         return [{"output": output, "seconds": seconds} for output in outputs]
 
     def _record(self, loaded: Loaded, outcome: dict[str, Any]) -> Record:

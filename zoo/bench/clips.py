@@ -110,7 +110,9 @@ class ClipLoader:
 
     def digest(self, sample: Sample) -> str:
         """sha256 of the file, or over those of several."""
-        found = [hashlib.sha256((self.root / n).read_bytes()).hexdigest() for n in self.files(sample)]
+        found = [
+            hashlib.sha256((self.root / n).read_bytes()).hexdigest() for n in self.files(sample)
+        ]
         return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
     def __call__(self, sample: Sample) -> Clip:
@@ -220,7 +222,7 @@ def partner_samples(samples: Sequence[Sample], seed: int) -> dict[str, Sample]:
         return {}
     order = [sources[i] for i in np.random.default_rng(seed).permutation(len(sources))]
     following: Mapping[str, str] = dict(zip(order, order[1:] + order[:1], strict=True))
-    found = {}
+    found: dict[str, Sample] = {}
     for (condition, source), own in groups.items():
         theirs = groups[condition, following[source]]
         found |= {one.id: theirs[i % len(theirs)] for i, one in enumerate(own)}

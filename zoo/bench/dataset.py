@@ -12,6 +12,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
+from zoo.bench.prefetch import Prefetched
 from zoo.bench.resume import finished_ids, start_run
 from zoo.bench.samples import Sample, form_batches
 from zoo.errors import MediaError
@@ -168,14 +169,15 @@ class BenchData(LightningDataModule):
         """Leave media where it is: a model's task methods move their own input."""
         return batch
 
-    def predict_dataloader(self) -> DataLoader[list[Loaded]]:
+    def predict_dataloader(self) -> DataLoader[list[Loaded]] | Prefetched:
         """Whole batches, decoded in worker processes."""
-        return DataLoader(
+        loader = DataLoader(
             BatchDataset(self.pending, self.loader),
             batch_size=None,
             collate_fn=_as_it_is,
             num_workers=min(self.workers, len(self.pending)),
         )
+        return Prefetched(loader) if loader.num_workers else loader
 
 
 def _as_it_is(batch: list[Loaded]) -> list[Loaded]:

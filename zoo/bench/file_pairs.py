@@ -111,7 +111,9 @@ def read_pairs(path: Path) -> Matched:
         raise DataError(f"{path}: expected a row a pair and a column `generated`")
     pairs = [_row(path.parent, row) for row in rows]
     ids = [pair.id for pair in pairs]
-    twice = next((id_ for id_ in ids if ids.count(id_) > 1), None) if len(set(ids)) < len(ids) else None
+    twice = (
+        next((id_ for id_ in ids if ids.count(id_) > 1), None) if len(set(ids)) < len(ids) else None
+    )
     if twice is not None:
         raise DataError(f"{path}: two pairs are called {twice}; give them an `id` each")
     return Matched(tuple(pairs))

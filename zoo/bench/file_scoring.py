@@ -2,108 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from zoo.bench.bootstrap import RESAMPLES, value_of
+from zoo.bench.bootstrap import RESAMPLES
 from zoo.bench.file_pairs import FilePair, Matched
+from zoo.bench.file_result import figure_entries, file_table, result_body, write_csv
 from zoo.bench.pair_scoring import Plan, RowLog, Scores, score_items, usable
 from zoo.bench.pairs import Item, Source
 from zoo.bench.progress import progress_bar
 from zoo.bench.protocols import ScoredRows
-from zoo.bench.provenance import code_commit, hardware, versions
-from zoo.bench.result import SCHEMA, Result
-from zoo.bench.scoring import figure_entry, unavailable_entry
+from zoo.bench.result import Result
 from zoo.errors import BenchError
-from zoo.metrics import METRICS, get_metric
-from zoo.metrics.base import Metric
-
-TASK: Final = "files"
-# what people call a metric -> its name where the files are sound or video, not text
-_SPOKEN: Final = {"wer": "asr_wer", "cer": "asr_cer", "bleu": "asr_bleu", "sim": "speaker_similarity"}
-_NOT_OF_FILES: Final = ("text", "embedding", "keywords", "landmarks")
-
-
-@dataclass(frozen=True)
-class Judges:
-    """Which networks judge; None is the metric's own choice.
-
-    Attributes:
-        asr: recogniser: a checkpoint of the zoo or of the Hub.
-        syncnet: judge of lips and sound.
-        speaker: checkpoint of the speaker encoder.
-        landmarks: detector of 68 points.
-        normalizer: rule for texts.
-        language: of the speech.
-        device: where judges run.
-    """
-
-    asr: str | None = None
-    syncnet: str | None = None
-    speaker: str | None = None
-    landmarks: str | None = None
-    normalizer: str | None = None
-    language: str = "en"
-    device: str | None = None
-
-    def options(self, name: str) -> dict[str, Any]:
-        """Options of a metric."""
-        if name.startswith("asr_"):
-            chosen = {"judge": self.asr, "normalizer": self.normalizer, "device": self.device}
-            return {**_given(chosen), "language": self.language}
-        judge = {
-            "lse": self.syncnet,
-            "speaker_similarity": self.speaker,
-            "lmd": self.landmarks,
-        }
-        return _given({"judge": judge[name], "device": self.device}) if name in judge else {}
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def build_plans(names: Sequence[str], judges: Judges) -> list[Plan]:
-    """Metrics by name, each perhaps with options: `pesq`, `wer`, `pesq:band=nb`.
-
-    Raises:
-        BenchError: no such metric or option, or one that is not about files.
-    """
-    plans = []
-    for text in names:
-        given, _, tail = text.strip().partition(":")
-        name = _SPOKEN.get(given, given)
-        if name not in METRICS:
-            known = ", ".join(sorted({*METRICS, *_SPOKEN}))
-            raise BenchError(f"no metric is called {given!r}; known: {known}")
-        own = dict(_option(part) for part in tail.split(",") if part) if tail else {}
-        metric = get_metric(name, **{**judges.options(name), **own})
-        needs = metric.needs
-        if name == "lmd" and metric.judge == judges.landmarks:
-            needs = ("video", "reference_video")
-        if any(kind.removeprefix("reference_") in _NOT_OF_FILES for kind in needs[:1]):
-            raise BenchError(
-                f"{given} compares {' and '.join(needs)}, which files do not give"
-                + ("; name a detector with --landmarks" if name == "lmd" else "")
-            )
-        plans.append(Plan(metric, tuple(needs)))
-    return plans
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 @dataclass
@@ -131,7 +45,7 @@ def score_files(
 
     Args:
         matched: the pairs.
-        plans: metrics, by `build_plans`.
+        plans: metrics, by `zoo.bench.file_plans.build_plans`.
         out: the result (JSON).
         name: of whoever made the files, in tables.
         workers: processes that decode and compute metrics without a judge.
@@ -160,12 +74,12 @@ def score_files(
         )
     scored = _scored(plans, reasons, found)
     faults = _faults(scored)
-    entries = _entries(scored, len(faults), resamples)
-    body = _body(matched, digests, entries, scored, faults, name, resamples, cluster)
+    entries = figure_entries(scored, len(faults), resamples)
+    body = result_body(matched, digests, entries, scored, faults, name, resamples, cluster)
     result = Result.from_dict(body, str(out)).at(None)
     result.save(out)
-    table = _table(matched.pairs, scored, faults)
-    _write_csv(out.with_suffix(".csv"), table)
+    table = file_table(matched.pairs, scored, faults)
+    write_csv(out.with_suffix(".csv"), table)
     return FileScores(result, table, faults)
 
 
@@ -228,125 +142,3 @@ def _faults(scored: Sequence[ScoredRows]) -> dict[str, dict[str, str]]:
         for id_, reason in one.faults.items():
             found.setdefault(id_, {})[one.metric.name] = reason
     return found
-
-
-def _entries(scored: Sequence[ScoredRows], failed: int, resamples: int) -> list[dict[str, Any]]:
-    entries = []
-    for one in scored:
-        if one.reason is not None or not one.rows:
-            reason = one.reason or "no pair could be measured"
-            entries.append(unavailable_entry(one.metric, reason, failed))
-            continue
-        for figure in one.metric.figures(one.rows):
-            entries.append(figure_entry(TASK, one, figure, one.rows, len(one.faults), resamples))
-    return entries
-
-
-def _body(
-    matched: Matched,
-    digests: Mapping[Path, str],
-    entries: list[dict[str, Any]],
-    scored: Sequence[ScoredRows],
-    faults: Mapping[str, Mapping[str, str]],
-    name: str,
-    resamples: int,
-    cluster: str,
-) -> dict[str, Any]:
-    ids = [pair.id for pair in matched.pairs]
-    kinds = [one.metric.key for one in scored]
-    names = [one.metric.name for one in scored]
-    ours = [[pair.id, digests[pair.generated]] for pair in matched.pairs]
-    theirs = [
-        [pair.id, digests.get(pair.reference, "") if pair.reference else "", pair.text]
-        for pair in matched.pairs
-    ]
-    return {
-        "schema": SCHEMA,
-        "task": {
-            "name": TASK,
-            "version": 1,
-            "title": f"{len(ids)} pairs of files",
-            "dataset": TASK,
-            "split": "",
-            "n_expected": len(ids),
-            "hash": _sha([kinds, theirs]),
-            "subset": None,
-            "cluster": cluster,
-            "license": "",
-        },
-        "model": {"name": name, "sha256": None, "params": None},
-        "run": {
-            "command": shlex.join(["zoo", "score", "GENERATED", "--metrics", ",".join(names)]),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "settings": {"seed": 0, "batch_size": 1, "precision": "32-true", "limit": None,
-                         "resamples": resamples},
-            "versions": versions(),
-            "code": code_commit(),
-            "hardware": hardware(),
-            "unmatched": {
-                "only_generated": list(matched.only_generated),
-                "only_reference": list(matched.only_reference),
-                "passed_over": list(matched.ambiguous),
-            },
-        },
-        "metrics": entries,
-        "counts": {
-            "n_expected": len(ids),
-            "n_scored": len(ids) - len(faults),
-            "n_failed": len(faults),
-        },
-        "failures": _failures(faults),
-        "baselines": [],
-        "slices": {},
-        "timing": {"rtf_mean": None, "p50": None, "p95": None, "device": hardware()["cpu"]},
-        "published": [],
-        "integrity": {
-            "predictions_sha256": _sha(ours),
-            "references_sha256": _sha(theirs),
-            "media_sha256": _sha([digest for _, digest in ours]),
-            "scores_sha256": _sha([[r.id, dict(r.values)] for one in scored for r in one.rows]),
-        },
-    }  # fmt: skip
-
-
-def _sha(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _failures(faults: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
-    """By metric: how many pairs it could not measure, with the first of them."""
-    names = dict.fromkeys(name for own in faults.values() for name in own)
-    found = []
-    for name in names:
-        lost = [(id_, own[name]) for id_, own in faults.items() if name in own]
-        example = {"id": lost[0][0], "message": lost[0][1]}
-        found.append({"type": name, "count": len(lost), "example": example})
-    return found
-
-
-def _table(
-    pairs: Sequence[FilePair],
-    scored: Sequence[ScoredRows],
-    faults: Mapping[str, Mapping[str, str]],
-) -> list[dict[str, Any]]:
-    """One row a pair: its own value of every figure."""
-    rows = {pair.id: {"id": pair.id} for pair in pairs}
-    for one in scored:
-        for row in one.rows:
-            rows[row.id] |= _values(one.metric, row)
-    for id_, own in faults.items():
-        rows[id_]["error"] = "; ".join(f"{name}: {reason}" for name, reason in own.items())
-    return list(rows.values())
-
-
-def _values(metric: Metric, row: Any) -> dict[str, Any]:
-    found = {figure.id: value_of(figure, [row]) for figure in metric.figures([row])}
-    return {id_: value for id_, value in found.items() if value == value}  # NaN is left out
-
-
-def _write_csv(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for row in table for name in row if name != "error"))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*columns, "error"], restval="")
-        writer.writeheader()
-        writer.writerows(table)

@@ -43,7 +43,7 @@ def check_media(folder: Path, stored: Mapping[str, Any]) -> Path:
     Raises:
         BenchError: it is not there, or is not the one that was predicted.
     """
-    path = folder / stored["path"]
+    path: Path = folder / stored["path"]
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
-from zoo.bench.pairs import Item, decode
+from zoo.bench.pairs import Dub, Item, Source, decode
 from zoo.bench.provenance import without_places
 from zoo.bench.records import cut_torn_line
 from zoo.errors import ZooError
@@ -116,34 +116,41 @@ def score_items(
     """
     kept = row_log or RowLog(None)
     keys = [[_key(plan, item) for plan in plans] for item in items]
-    open_ = [
-        (number, [p for p, plan in enumerate(plans) if not plan.is_text and not kept.get(keys[number][p])])
-        for number in range(len(items))
-    ]
-    todo = [(number, wanted) for number, wanted in open_ if wanted]
+    todo = [(number, _open(plans, keys[number], kept)) for number in range(len(items))]
+    todo = [(number, wanted) for number, wanted in todo if wanted]
     for _ in range(len(items) - len(todo)):
         advance()
-    for number, found in _measure(items, plans, todo, workers):
+    for number, found in _measured(items, plans, todo, workers):
         for p, measured in found.items():
             kept.add(keys[number][p], measured)
         advance()
-    rows, reasons = [], []
-    for p, plan in enumerate(plans):
-        if plan.is_text:
-            rows.append(_text_rows(plan, items))
-            reasons.append({})
-            continue
-        found = {item.id: kept.get(keys[n][p]) or Measured(_MISSING) for n, item in enumerate(items)}
-        rows.append([Row(item.id, item.cluster, found[item.id].values) for item in items])
-        reasons.append({id_: one.reason for id_, one in found.items() if one.reason})
-    return Scores(rows, reasons)
+    columns = [
+        {
+            item.id: kept.get(key[p]) or Measured(_MISSING)
+            for item, key in zip(items, keys, strict=True)
+        }
+        for p in range(len(plans))
+    ]
+    return Scores(
+        [_rows(plan, items, found) for plan, found in zip(plans, columns, strict=True)],
+        [{id_: one.reason for id_, one in found.items() if one.reason} for found in columns],
+    )
+
+
+def _open(plans: Sequence[Plan], keys: Sequence[str], kept: RowLog) -> list[int]:
+    """Numbers of the plans that an item has not been measured under."""
+    return [p for p, plan in enumerate(plans) if not plan.is_text and kept.get(keys[p]) is None]
+
+
+def _rows(plan: Plan, items: Sequence[Item], found: Mapping[str, Measured]) -> list[Row]:
+    if plan.is_text:
+        return _text_rows(plan, items)
+    return [Row(item.id, item.cluster, found[item.id].values) for item in items]
 
 
 def _key(plan: Plan, item: Item) -> str:
-    described = [
-        value.describe() if hasattr(value, "describe") else value
-        for value in (item.values.get(kind) for kind in plan.needs)
-    ]
+    values = [item.values.get(kind) for kind in plan.needs]
+    described = [v.describe() if isinstance(v, Source | Dub) else v for v in values]
     content = json.dumps([plan.identity(), item.id, described])
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -222,12 +229,12 @@ def measure(
         return Measured(_MISSING, _first_line(error))
 
 
-def _measure(
+def _measured(
     items: Sequence[Item],
     plans: Sequence[Plan],
     todo: Sequence[tuple[int, list[int]]],
     workers: int,
-) -> Any:
+) -> Iterator[tuple[int, dict[int, Measured]]]:
     """(number of the item, plan number -> values), in the order of the items."""
     loader: DataLoader[_Prepared] = DataLoader(
         _Items(items, plans, todo),
@@ -245,7 +252,7 @@ def _measure(
         yield one.number, {**one.found, **judged}
 
 
-def _as_it_is(prepared: _Prepared) -> _Prepared:
+def _as_it_is(prepared: Any) -> Any:
     return prepared
 
 

@@ -107,7 +107,9 @@ def prepare_dataset(
         for split in splits or layout.counts
         for condition in (layout.conditions if split == "test" else (CLEAN,))
     ]
-    files = _hash_all(base, sorted({f for part in parts for f in part.files}), decode, workers, progress)
+    files = _hash_all(
+        base, sorted({f for part in parts for f in part.files}), decode, workers, progress
+    )
     body = _manifest(name, layout, parts, files)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(Path(out), json.dumps(body, indent=1, ensure_ascii=False) + "\n")
@@ -149,9 +151,7 @@ def _look(name: str, root: Path, layout: Layout, split: str, condition: str) -> 
         problems.append(f"{silent} captions without a recording")
     if entries and layout.unit == "clips" and condition == CLEAN:
         problems += _incomplete(root, entries[0].video or "")
-    return _Part(
-        split, condition, expected, required, len(entries), tuple(files), tuple(problems)
-    )
+    return _Part(split, condition, expected, required, len(entries), tuple(files), tuple(problems))
 
 
 def _read(
@@ -180,9 +180,7 @@ def _incomplete(root: Path, video: str) -> list[str]:
         ending: [clip.id for clip in list_clips(root, folder) if ending not in clip.files]
         for ending in (".mp4", ".txt")
     }
-    return [
-        f"without {ending}: {_some(ids)}" for ending, ids in lacking.items() if ids
-    ]
+    return [f"without {ending}: {_some(ids)}" for ending, ids in lacking.items() if ids]
 
 
 def files_of(entry: Any) -> list[str]:
@@ -200,7 +198,9 @@ def _hash_all(
         ThreadPoolExecutor(max(1, workers)) as pool,
     ):
         found = {}
-        for file, about in zip(files, pool.map(partial(_look_at, root, decode), files), strict=True):
+        for file, about in zip(
+            files, pool.map(partial(_look_at, root, decode), files), strict=True
+        ):
             found[file] = about
             advance()
     return found

@@ -81,9 +81,7 @@ def _scored(
     """Rows of the plans; what was measured before an interruption is not measured again."""
     part = folder / "scores" / _PART
     with progress_bar("scoring", len(items), shown=progress) as advance:
-        found = score_items(
-            items, plans, workers=workers, row_log=RowLog(part), advance=advance
-        )
+        found = score_items(items, plans, workers=workers, row_log=RowLog(part), advance=advance)
     part.unlink(missing_ok=True)
     return [
         _checked(plan, rows, faults, items)

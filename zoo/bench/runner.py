@@ -141,7 +141,8 @@ def run_task(
     model, identity = _model(model, model_name)
     check_training(model, root)
     files = noise_files(Path(noise)) if noise is not None else []
-    loader = _loader(task, root, model, samples, ablate, files)
+    everything = samples if limit is None else read_samples(task, root)
+    loader = _loader(task, root, model, everything, ablate, files)
     batch_size = batch_size if getattr(model, "batch_invariant", True) else 1
     settings: dict[str, Any] = {
         "limit": limit,
@@ -207,7 +208,7 @@ def _loader(
     ablate: str | None,
     noise: Sequence[Path],
 ) -> Loader:
-    """What reads the samples; noise is made of the voices of the whole task, also of a subset."""
+    """What reads `samples`, which are all of the task: noise is made of them in a subset too."""
     row = model if isinstance(model, ReferenceRow) else None
     if samples[0].kind != "clip":
         if ablate is not None or row is not None:
@@ -216,7 +217,7 @@ def _loader(
     return ClipLoader(
         task if row is None else replace(task, distortion={}),
         root,
-        read_samples(task, root),
+        samples,
         noise=noise,
         ablation=ablate,
         inputs=None if row is None else row.inputs(task),

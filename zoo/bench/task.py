@@ -102,7 +102,7 @@ def _all_tasks() -> dict[str, Task]:
 def _read(path: Path) -> list[Task]:
     """The task of a file, or its family: `tasks`, each on top of what they `share`."""
     raw = yaml.safe_load(path.read_text("utf-8"))
-    each = raw["tasks"] if "tasks" in raw else [raw]
+    each = raw.get("tasks", [raw])
     return [_task({**raw.get("share", {}), **one}, path) for one in each]
 
 

@@ -21,6 +21,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "prepare": ("zoo.cli.prepare", "cut the mouth out of videos, as a published pipeline does"),
     "train": ("zoo.cli.train", "train a model (all Trainer flags work)"),
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),
+    "animate": ("zoo.cli.animate", "make a face say what a recording says"),
+    "synthesize": ("zoo.cli.synthesize", "give a silent clip its speech"),
     "corpus": ("zoo.cli.corpus", "make or look at a tiny corpus"),
     "data": ("zoo.cli.data", "check a copy of a dataset, or write it as shards"),
     "bench": ("zoo.cli.bench", "run, score and compare benchmark tasks"),

@@ -42,7 +42,9 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, help="folder of the run; resumed if begun"
     )
-    parser.add_argument("--limit", type=int, help="only the first N pictures or clips: a marked subset")
+    parser.add_argument(
+        "--limit", type=int, help="only the first N pictures or clips: a marked subset"
+    )
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="decoding processes")

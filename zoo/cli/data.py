@@ -54,10 +54,11 @@ def _check(args: argparse.Namespace) -> int:
         table.add_row(part.name, has, published or "?", "ok" if part.complete else "incomplete")
     console.print(table)
     problems = found.problems + (check_media(found) if args.media else [])
-    for problem in problems[:_SHOWN]:
+    said = problems + found.remarks
+    for problem in said[:_SHOWN]:
         console.print(f"{problem.path}: {problem.what}", highlight=False, markup=False)
-    if len(problems) > _SHOWN:
-        console.print(f"... and {len(problems) - _SHOWN} more")
+    if len(said) > _SHOWN:
+        console.print(f"... and {len(said) - _SHOWN} more")
     return 0 if found.complete and not problems else 1
 
 

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is said: lines `name<TAB>text`, or a CSV with id and text (default: the .txt "
         "beside each reference)",
     )
-    parser.add_argument("--out", type=Path, default=Path("result.json"), help="and a .csv beside it")
+    parser.add_argument(
+        "--out", type=Path, default=Path("result.json"), help="and a .csv beside it"
+    )
     parser.add_argument("--name", help="of whoever made the files (default: the folder's name)")
     parser.add_argument(
         "--cluster",
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
     from zoo.bench import table_of
     from zoo.bench.file_pairs import Matched, add_texts, clusters_of, read_texts
-    from zoo.bench.file_scoring import Judges, build_plans, score_files
+    from zoo.bench.file_plans import Judges, build_plans
+    from zoo.bench.file_scoring import score_files
 
     options = ("asr", "syncnet", "speaker", "landmarks", "normalizer", "language", "device")
     plans = build_plans(

@@ -42,7 +42,7 @@ class WindowShape:
     image_size: int
     """Side of a face in pixels."""
     windows: int = 1
-    """Windows of five frames a clip, all at different places where the clip is long enough."""
+    """Windows of five frames a clip, which do not overlap where the clip is long enough."""
     context: int = 0
     """Frames before and after the first window that `around` has as well."""
     mel_shift: int = -1
@@ -131,8 +131,7 @@ def cut_windows(clip: FaceClip, shape: WindowShape, draw: torch.Generator) -> di
     first, last = shape.context, len(clip.faces) - WINDOW - shape.context
     # frame 0 has no mel window before it, which is why official windows begin at 1
     first = max(first, 1)
-    places = first + torch.randperm(last - first + 1, generator=draw)
-    starts = places.repeat(shape.windows // len(places) + 1)[: shape.windows]
+    starts = _places(first, last, shape.windows, draw)
     here = int(starts[0])
     offsets = torch.arange(WINDOW)
     around = torch.arange(here - shape.context, here + WINDOW + shape.context)
@@ -143,6 +142,15 @@ def cut_windows(clip: FaceClip, shape: WindowShape, draw: torch.Generator) -> di
         "window_mel": mel_windows(clip.mel, starts),
         "frame_mel": mel_windows(clip.mel, here + offsets + shape.mel_shift),
     }
+
+
+def _places(first: int, last: int, count: int, draw: torch.Generator) -> Tensor:
+    """Starts of `count` windows: apart from each other while the clip has room, then anywhere."""
+    phase = int(torch.randint(WINDOW, (), generator=draw))
+    apart = torch.arange(first + phase, last + 1, WINDOW)
+    apart = apart[torch.randperm(len(apart), generator=draw)]
+    anywhere = torch.randint(first, last + 1, (max(0, count - len(apart)),), generator=draw)
+    return torch.cat([apart, anywhere])[:count]
 
 
 def _elsewhere(start: int, frames: int, draw: torch.Generator) -> int:

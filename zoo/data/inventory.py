@@ -5,6 +5,7 @@ For `zoo bench prepare` and `zoo data check`:
     found = take_inventory("lrs3", root)   # or "auto"; lists files and reads texts, decodes nothing
     found.parts                            # a Part a split: counts, expected counts, problems
     found.problems                         # all of them: Problem(path, what)
+    found.remarks                          # what is odd and no fault, e.g. signs in a transcript
     found.complete                         # nothing missing and every published count is met
     found.files                            # paths below the root that readers use, sorted
     hashes = hash_files(root, found.files)           # path -> sha256
@@ -23,7 +24,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ class Part:
         expected: the same as published (or as a tiny corpus was made); a name it lacks is unknown.
         files: paths below the root that the reader uses.
         problems: missing and broken files.
+        remarks: what is odd and may be so in the original, too (signs in a transcript).
     """
 
     name: str
@@ -78,6 +80,7 @@ class Part:
     expected: Mapping[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -103,6 +106,11 @@ class Inventory:
     def problems(self) -> list[Problem]:
         """What is wrong, part by part."""
         return list(dict.fromkeys(problem for part in self.parts for problem in part.problems))
+
+    @property
+    def remarks(self) -> list[Problem]:
+        """What is odd, part by part."""
+        return list(dict.fromkeys(remark for part in self.parts for remark in part.remarks))
 
     @property
     def complete(self) -> bool:
@@ -210,4 +218,4 @@ def _with_made_counts(part: Part, dataset: str, root: Path) -> Part:
     }.get(dataset, {**sizes, "val": sizes["dev"]})
     count = made.get(part.name.partition(",")[0])
     expected = {} if count is None else {next(iter(part.counts)): count}
-    return Part(part.name, part.counts, expected, part.files, part.problems)
+    return replace(part, expected=expected)

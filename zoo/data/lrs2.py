@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.data.lrs_files import find_folder, list_clips, pick, read_id_list, utterances
@@ -10,7 +11,7 @@ from zoo.errors import DataError
 
 NAME = "lrs2"
 SPLITS = {
-    **{name: name for name in ("pretrain", "train", "val", "test")},
+    **{name: name for name in ("pretrain", "train", "train+pretrain", "val", "test")},
     "dev": "val",
     "valid": "val",
 }
@@ -24,7 +25,7 @@ def read_lrs2(root: str | Path, split: str, *, incomplete: bool = False) -> list
     Args:
         root: `mvlrs_v1`, or the folder above it; `train.txt`, `val.txt`, `test.txt` and
             `pretrain.txt` lie in either.
-        split: "pretrain", "train" (main only), "val" ("dev", "valid") or "test".
+        split: "pretrain", "train" (main only), "train+pretrain", "val" ("dev", "valid") or "test".
         incomplete: leave out clips whose text or video is missing, with a warning.
 
     Raises:
@@ -32,8 +33,12 @@ def read_lrs2(root: str | Path, split: str, *, incomplete: bool = False) -> list
     """
     base = Path(root)
     if split not in SPLITS:
-        raise DataError(f"LRS2 has no split {split!r}: pretrain, train, val or test")
+        raise DataError(f"LRS2 has no split {split!r}: {', '.join(SPLITS)}")
     split = SPLITS[split]
+    if split == "train+pretrain":
+        main, pretrain = (read_lrs2(base, name, incomplete=incomplete) for name in split.split("+"))
+        # a video may give both a pretrain and a main clip of one number
+        return main + [replace(one, id=f"pretrain/{one.id}") for one in pretrain]
     part = "pretrain" if split == "pretrain" else "main"
     folder = find_folder(base, [part, f"{_TREE}/{part}"], "LRS2")
     listing = list_file(base, folder.parent, split)

@@ -72,6 +72,26 @@ def read_lrs3(
     return found
 
 
+def read_cross_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Read AlignDiT's LRS3-cross list: ids (reference, target) of two clips of one video.
+
+    Its lines are `<video>_<reference>_<target>`; the id of a video may hold "_", so lines are taken
+    apart from the right.
+
+    Raises:
+        DataError: a line is something else; the message names file and line.
+    """
+    pairs = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        parts = line.strip().rsplit("_", 2)
+        if line.strip() and not (len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit()):
+            raise DataError(f"{path}:{number} is not `<video>_<reference>_<target>`")
+        if line.strip():
+            video, reference, target = parts
+            pairs.append((f"{video}/{reference}", f"{video}/{target}"))
+    return pairs
+
+
 def looks_like_lrs3(root: Path) -> bool:
     """Whether a folder holds LRS3's split folders with numbered clips."""
     return any(next((root / name).glob("*/[0-9]*.txt"), None) for name in FOLDERS)

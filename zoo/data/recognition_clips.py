@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -98,7 +98,7 @@ class RecognitionClips(AudioVisualDataset):
 
 
 class RecognitionDataModule(AudioVisualDataModule):
-    """Mouths and waveforms of LRS3, LRS2 or LRS-VoxMM.
+    """Mouths and waveforms of LRS3, LRS2 or mTEDx.
 
     Args:
         root: the dataset's folder.
@@ -117,6 +117,7 @@ class RecognitionDataModule(AudioVisualDataModule):
         noise_voices: how many voices make it up.
         label_share: share of the training utterances to use, for learning from few labels.
         seed: order of the batches and places of the crops.
+        languages: what is spoken (mTEDx).
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class RecognitionDataModule(AudioVisualDataModule):
         noise_voices: int = 4,
         label_share: float = 1.0,
         seed: int = 7122,
+        languages: str | None = None,
     ) -> None:
         super().__init__(
             root,
@@ -150,6 +152,7 @@ class RecognitionDataModule(AudioVisualDataModule):
             max_seconds=max_seconds,
             train_split=train_split,
             seed=seed,
+            languages=languages,
         )
         self.in_memory, self.label_share = in_memory, label_share
         self.noise = Babble(
@@ -182,18 +185,20 @@ class RecognitionDataModule(AudioVisualDataModule):
             self._share_memory()
         return self._made[key]
 
-    def plain_train_dataset(self, count: int | None = None) -> RecognitionClips:
-        """The training utterances as they are: middle of the mouths, no noise.
+    def plain_dataset(self, split: str, count: int | None = None) -> RecognitionClips:
+        """Utterances as they are: middle of the mouths, no noise.
 
         Args:
+            split: which; of the training split the same utterances as are trained on.
             count: only so many, drawn from all.
         """
-        utterances = self.utterances(self.train_split)
+        utterances = self.utterances(split)
         if count is not None and count < len(utterances):
             utterances = Random(self.seed).sample(utterances, count)
-        streams = Streams(**{**vars(self.streams), "max_seconds": self.max_seconds})
+        longest = self.max_seconds if split == self.train_split else None
+        streams = replace(self.streams, max_seconds=longest)
         plain = RecognitionClips(utterances, self.root, streams, keep=self.in_memory)
-        self._made[(False, f"plain {count}")] = plain
+        self._made[(False, f"plain {split} {count}")] = plain
         self._share_memory()
         return plain
 
@@ -206,4 +211,5 @@ class RecognitionDataModule(AudioVisualDataModule):
 
 def _key(one: Utterance) -> str:
     """What is decoded for an utterance: ids are unique only within a split."""
-    return f"{one.video} {one.audio}"
+    part = "" if one.video is not None else f" {one.start_s}"
+    return f"{one.video} {one.audio}{part}"

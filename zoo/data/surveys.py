@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +70,20 @@ def lrs_voxmm_parts(root: Path) -> list[Part]:
         parts.append(_clips_part(root, name, clips, expected))
         if name == "test":
             parts += _conditions(root, clean.parent, [clip.id for clip in clips])
-    return parts
+    return [_apart(part, parts) for part in parts]
+
+
+def _apart(part: Part, parts: Sequence[Part]) -> Part:
+    """The test set with a problem for every source video that development has as well."""
+    if part.name != "test":
+        return part
+    seen = {
+        Path(path).parent.name for other in parts for path in other.files if other.name == "dev"
+    }
+    folders = {Path(path).parent for path in part.files}
+    shared = sorted(folder.as_posix() for folder in folders if folder.name in seen)
+    problems = (Problem(path, "is a video of the development set as well") for path in shared)
+    return replace(part, problems=(*part.problems, *problems))
 
 
 def mtedx_parts(root: Path) -> list[Part]:
@@ -159,26 +173,29 @@ def _clips_part(
     root: Path, name: str, clips: Sequence[Clip], expected: dict[str, int], folder: str = ""
 ) -> Part:
     """A split of LRS; `folder` holds the clips that are listed and not there."""
-    problems, whole = [], 0
+    problems: list[Problem] = []
+    remarks: list[Problem] = []
+    whole = 0
     for clip in clips:
-        stem = next(iter(clip.files.values()), f"{folder}/{clip.id}").rpartition(".")[0]
-        stem = stem or f"{folder}/{clip.id}"
+        stem = next(iter(clip.files.values()), f"{folder}/{clip.id}.").rpartition(".")[0]
         lacking = [ending for ending in (".mp4", ".txt") if ending not in clip.files]
         problems += [Problem(f"{stem}{ending}", "is missing") for ending in lacking]
         whole += not lacking
         if ".txt" in clip.files:
-            problems += _check_text(root, clip.files[".txt"])
-    files = [path for clip in clips for path in clip.files.values()]
-    return Part(name, {"clips": whole}, expected, tuple(sorted(files)), tuple(problems))
+            _check_text(root, clip.files[".txt"], problems, remarks)
+    files = sorted(path for clip in clips for path in clip.files.values())
+    counts = {"clips": whole}
+    return Part(name, counts, expected, tuple(files), tuple(problems), tuple(remarks))
 
 
-def _check_text(root: Path, path: str) -> list[Problem]:
+def _check_text(root: Path, path: str, problems: list[Problem], remarks: list[Problem]) -> None:
     try:
         text = read_label(root / path).text
     except DataError as error:
-        return [Problem(path, str(error).removeprefix(f"{root / path}: "))]
-    strange = "".join(sorted(set(_OUTSIDE.findall(text))))
-    return [Problem(path, f"has signs that LRS does not use: {strange!r}")] if strange else []
+        problems.append(Problem(path, str(error).removeprefix(f"{root / path}: ")))
+        return
+    if strange := "".join(sorted(set(_OUTSIDE.findall(text)))):
+        remarks.append(Problem(path, f"has signs that LRS does not use: {strange!r}"))
 
 
 def _conditions(root: Path, tree: Path, ids: list[str]) -> list[Part]:

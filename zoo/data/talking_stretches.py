@@ -80,7 +80,7 @@ class TalkingStretches(Dataset[dict[str, Tensor]]):
 def _resized(frames: Tensor, size: int) -> Tensor:
     parts = [
         F.interpolate(part.float(), (size, size), mode="area").round().byte()
-        for part in frames.split(64)
+        for part in torch.split(frames, 64)
     ]
     return torch.cat(parts)
 

@@ -44,9 +44,9 @@ def find(name: str) -> Entry:
         SourceError: no such entry; the message lists the nearest names, or the tags of the slug
             when only a slug was given.
     """
-    slug, _, tag = name.partition(".")
-    known = list_models()
-    if slug in known:
+    prefix, _, tag = name.partition(".")
+    slug = prefix if prefix in list_models() else _slug_of(prefix)
+    if slug is not None:
         entries = list_checkpoints(slug)
         for entry in entries:
             if entry.name == name:
@@ -130,6 +130,14 @@ def validate() -> list[str]:
     return problems
 
 
+def _slug_of(alias: str) -> str | None:
+    """The slug whose manifest lists `alias` as another beginning of its names."""
+    for slug in list_models():
+        if alias in read_manifest(slug)["paper"].get("aliases", ()):
+            return slug
+    return None
+
+
 def _folders() -> Iterator[Traversable]:
     for folder in package_files("zoo.models").iterdir():
         if folder.is_dir() and (folder / MANIFEST).is_file():
@@ -152,7 +160,7 @@ def _entry(raw: Mapping[str, Any], paper: Mapping[str, Any]) -> Entry:
     source["files"] = tuple(RemoteFile(**file) for file in source.get("files", ()))
     converter = raw.get("converter")
     fields = {
-        "paper": Paper(**{**paper, **raw.get("paper", {})}),
+        "paper": _paper({**paper, **raw.get("paper", {})}),
         "config": ModelConfig(**raw.get("config", {})),
         "source": Source(**source),
         "converter": Converter(**converter) if converter else None,
@@ -161,6 +169,10 @@ def _entry(raw: Mapping[str, Any], paper: Mapping[str, Any]) -> Entry:
         "results": tuple(Result(**result) for result in raw.get("results", ())),
     }
     return Entry(**{**raw, **fields})
+
+
+def _paper(raw: Mapping[str, Any]) -> Paper:
+    return Paper(**{**raw, "aliases": tuple(raw.get("aliases", ()))})
 
 
 def _schema_problems(document: Mapping[str, Any]) -> Iterator[str]:
@@ -179,8 +191,8 @@ def _schema_problems(document: Mapping[str, Any]) -> Iterator[str]:
 def _entry_problems(entry: Entry, names: set[str]) -> Iterator[str]:
     source = entry.source
     yield from (f"requires unknown '{name}'" for name in entry.requires if name not in names)
-    if entry.slug != entry.paper.slug:
-        yield f"name and paper disagree: {entry.slug} and {entry.paper.slug}"
+    if entry.name.partition(".")[0] not in (entry.paper.slug, *entry.paper.aliases):
+        yield f"name and paper disagree: {entry.name} and {entry.paper.slug}"
     if entry.status == "unavailable" and not entry.reason:
         yield "is unavailable without a reason"
     if entry.status != "unavailable" and source.kind != "ours" and not source.where():

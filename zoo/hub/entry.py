@@ -26,6 +26,8 @@ class Paper:
     venue: str | None = None
     code: str | None = None
     """Address of the official code; None where there is none."""
+    aliases: tuple[str, ...] = ()
+    """Other beginnings of its checkpoints' names (`wav2lip.tiny` is one of `wav2lip_syncnet`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +155,9 @@ class Entry:
 
     @property
     def slug(self) -> str:
-        """Folder under `zoo/models` (the part of the name before the dot)."""
-        return self.name.partition(".")[0]
+        """Folder under `zoo/models` (the part of the name before the dot, or what that stands
+        for)."""
+        return self.paper.slug
 
     @property
     def tag(self) -> str:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from zoo.errors import MediaError
 from zoo.metrics.values import MeanMetric, Quantity
-from zoo.tasks import VideoLike
 
 if TYPE_CHECKING:
     from zoo.video.landmarks import LandmarkDetector

@@ -10,6 +10,8 @@ from typing import Final
 
 # slug -> (module, class)
 MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
+    "akvsr": ("zoo.models.akvsr.module", "AKVSR"),
+    "av_relscore": ("zoo.models.av_relscore.module", "AVRelScore"),
     "avhubert": ("zoo.models.avhubert.module", "AVHuBERTModel"),
     "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
     "hubert_units": ("zoo.models.hubert_units.module", "HubertUnits"),
@@ -17,6 +19,7 @@ MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "judge_landmarks": ("zoo.models.judge_landmarks.module", "JudgeLandmarks"),
     "judge_syncnet": ("zoo.models.judge_syncnet.module", "JudgeSyncNet"),
     "lip2speech_unit": ("zoo.models.lip2speech_unit.module", "Lip2SpeechUnit"),
+    "lmdecoder": ("zoo.models.lmdecoder.module", "LMDecoder"),
     "mel_vocoder": ("zoo.models.mel_vocoder.module", "MelVocoder"),
     "speechclip": ("zoo.models.speechclip.module", "SpeechCLIP"),
     "syncnet": ("zoo.models.syncnet.module", "SyncNetJudge"),

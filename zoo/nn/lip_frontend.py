@@ -42,7 +42,7 @@ class LipFrontEnd(nn.Module):
         self.out_channels = widths[-1]
         # the clip is filled up in time by `forward`, which may hand over a piece of it
         self.stem_conv = nn.Conv3d(1, widths[0], (_KERNEL, 7, 7), (1, 2, 2), (0, 3, 3), bias=False)
-        self.stem_norm = nn.BatchNorm3d(widths[0])
+        self.stem_norm = nn.BatchNorm2d(widths[0])
         self.stem_act = activation(kind, widths[0])
         self.trunk = ResidualTrunk(widths[0], widths, kind)
         initialise_convolutions(self)
@@ -76,6 +76,6 @@ class LipFrontEnd(nn.Module):
         batch, frames = near.shape[:2]
         pictures = near.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         x = F.conv2d(pictures, self.stem_conv.weight[:, 0], stride=2, padding=3)
-        x = self.stem_act(self.stem_norm(x.unsqueeze(2)).squeeze(2))
+        x = self.stem_act(self.stem_norm(x))
         x = self.trunk(F.max_pool2d(x, 3, 2, 1)).mean(dim=(2, 3))
         return torch.as_tensor(x.unflatten(0, (batch, frames)))

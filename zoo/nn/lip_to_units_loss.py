@@ -83,4 +83,5 @@ def _mel_loss(output: LipUnits, mel: Tensor, *, per_label: bool) -> Tensor:
     absolute = difference.abs().mean(-1).sum(1) / ends
     size = (real * valid.unsqueeze(-1)).flatten(1).norm(dim=1)
     sentence = absolute + difference.flatten(1).norm(dim=1) / size
-    return (sentence * ends).sum() if per_label else sentence.sum()
+    total: Tensor = (sentence * ends).sum() if per_label else sentence.sum()
+    return total

@@ -84,7 +84,7 @@ def embed_clip(
         FoldedAudioTower(network.audio_tower),
     )
     seen = [lip_tower(part) for part in _parts(network, place, frames, count)]
-    heard = [audio_tower(part[:, None]) for part in sound.split(BATCH)]
+    heard = [audio_tower(part[:, None]) for part in torch.split(sound, BATCH)]
     return (
         network.lip_head(torch.cat(seen)).cpu(),
         network.audio_head(torch.cat(heard)).cpu(),

@@ -38,6 +38,8 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding)
+        # a signal comes through all layers even before the norms have seen any data
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm2d(out_channels)
         self.residual = residual
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.audio import SAMPLE_RATE, as_waveform
 from zoo.audio.avhubert import avhubert_features
@@ -24,6 +25,7 @@ from zoo.nn.recognition_search import SearchConfig, search_texts
 from zoo.nn.word_times import token_frames
 from zoo.tasks import SpeechLike, Transcript, VideoLike, Word
 from zoo.text.subwords import MODEL_FILE, Subwords, train_subwords
+from zoo.training.schedules import tri_stage
 from zoo.video.mouth_input import eval_input
 from zoo.video.mouth_source import Source, mouth_crops
 
@@ -43,6 +45,8 @@ class RecogniserModule(ZooModule):
     streams: Streams = "video"
     """What it reads: lips, sound, or both (then either may be left out)."""
     search: SearchConfig
+    language: str = "en"
+    """ISO 639-1 code of what it writes."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -131,6 +135,16 @@ class RecogniserModule(ZooModule):
             total = (1 - ctc_weight) * total + ctc_weight * ctc
         return total / tokens
 
+    def adam(self, lr: float, warmup: int, hold: int, decay: int) -> Any:
+        """fairseq's optimiser of recognisers: Adam with growth, plateau and decay of the rate."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        optimizer = torch.optim.Adam(trainable, lr=lr, betas=(0.9, 0.98))
+        schedule = LambdaLR(optimizer, tri_stage(warmup, hold, decay))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
     def streams_of(self, batch: Batch) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """Lips (B, T, H, W), sound (B, T, 104) and mask (B, T) of a batch of the data module."""
         frames = batch["video_len"] if "video" in batch else batch["audio_len"] // SAMPLES_PER_FRAME
@@ -174,6 +188,7 @@ class RecogniserModule(ZooModule):
         audio: SpeechLike | Sequence[SpeechLike] | None = None,
         *,
         landmarks: Source | None = None,
+        language: str | None = None,
         official_max_len: bool = False,
     ) -> Transcript | list[Transcript]:
         """What is said, with a confidence for every word.
@@ -186,6 +201,7 @@ class RecogniserModule(ZooModule):
             video: a clip or a list of them; mouths are cut out as `zoo.video.mouth_source` says.
             audio: its sound, as many as there are clips.
             landmarks: where the mouths are, for clips whose landmarks do not lie beside them.
+            language: ISO 639-1 code of what is said; a model has one, and another is an error.
             official_max_len: limit texts as the official code does: to 104 tokens where there is
                 sound, else to the frames of the longest clip of the batch.
 
@@ -194,6 +210,11 @@ class RecogniserModule(ZooModule):
                 a stream is given that the model was not trained on.
             CheckpointError: the model has no decoder or no sub-words.
         """
+        if language not in (None, self.language):
+            raise MediaError(
+                f"this {self.slug} knows {self.language!r} only, not {language!r}: load the "
+                "checkpoint of that language (`zoo list`)"
+            )
         single = not _is_list(video if video is not None else audio)
         videos, sounds = _as_list(video), _as_list(audio)
         self._check_streams(videos, sounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, cast
 
@@ -23,7 +24,7 @@ from zoo.nn.speech_transformer import SpeechTransformerLayer
 from zoo.tasks import SpeechLike, VideoLike
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.recognition import Batch, RecogniserModule, Streams
-from zoo.training.schedules import polynomial, tri_stage
+from zoo.training.schedules import polynomial
 
 FINETUNE = "finetune"
 
@@ -70,7 +71,6 @@ class AVHuBERTModel(RecogniserModule):
                 mode="max",
                 max_steps=f"{name}.total_steps",
                 gradient_clip=clip,
-                data={"noise_share": 0.0},
             )
             for name in config.iterations
         ]
@@ -168,15 +168,22 @@ class AVHuBERTModel(RecogniserModule):
             self.learn_subwords(texts)
             return
         count = self.config.training.cluster_utterances
-        self.prepare_targets(data.plain_train_dataset(count), count)
+        self.prepare_targets(
+            [data.plain_dataset(data.train_split), data.plain_dataset("dev")], count
+        )
 
-    def prepare_targets(self, plain: Any, count: int) -> None:
-        """Fit this iteration's clusters on a dataset of utterances as they are."""
+    def prepare_targets(self, plain: Sequence[Any], count: int) -> None:
+        """Fit this iteration's clusters.
+
+        Args:
+            plain: datasets of utterances as they are, the training set first.
+            count: how many of its utterances the clusters are fitted on.
+        """
         iteration = self._iteration
         layer = iteration.target_layer
-        teacher = None if layer is None else deepcopy(self.network.encoder).cpu()
-        self._targets = ClusterTargets(teacher, layer, iteration.task.num_clusters[0])
-        self._targets.fit(plain, count)
+        teacher = None if layer is None else deepcopy(self.network.encoder)
+        self._targets = ClusterTargets(teacher, layer, iteration.task.num_clusters[0], plain)
+        self._targets.fit(count)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The stage's loss of a batch of the data module."""
@@ -214,7 +221,8 @@ class AVHuBERTModel(RecogniserModule):
         if self._targets is None:
             raise ConfigError("no clusters yet: `prepare_targets` comes before training steps")
         specials = self._iteration.task.num_specials
-        rows = [self._targets.ids(item) + specials for item in _items(batch)]
+        counts = zip(batch["id"], batch["video_len"].tolist(), strict=True)
+        rows = [self._targets.ids(id_)[:count] + specials for id_, count in counts]
         return pad_sequence(rows, batch_first=True).to(self.device)
 
     def _text_step(self, batch: Batch) -> Tensor:
@@ -236,18 +244,18 @@ class AVHuBERTModel(RecogniserModule):
 
     def configure_optimizers(self) -> Any:
         """Adam with fairseq's schedule of the stage."""
-        trainable = [p for p in self.parameters() if p.requires_grad]
         if self.stage == FINETUNE:
             tuning = self.config.finetuning
-            optimizer = torch.optim.Adam(trainable, lr=tuning.lr, betas=(0.9, 0.98))
-            factor = tri_stage(tuning.warmup_steps, tuning.hold_steps, tuning.decay_steps)
-        else:
-            one = self._iteration
-            decay = self.config.training.weight_decay
-            optimizer = torch.optim.Adam(
-                trainable, lr=one.lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=decay
-            )
-            factor = polynomial(one.warmup_steps, one.total_steps)
+            return self.adam(tuning.lr, tuning.warmup_steps, tuning.hold_steps, tuning.decay_steps)
+        one = self._iteration
+        optimizer = torch.optim.Adam(
+            [p for p in self.parameters() if p.requires_grad],
+            lr=one.lr,
+            betas=(0.9, 0.98),
+            eps=1e-6,
+            weight_decay=self.config.training.weight_decay,
+        )
+        factor = polynomial(one.warmup_steps, one.total_steps)
         schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
@@ -273,15 +281,3 @@ class AVHuBERTModel(RecogniserModule):
 
 def _stages(config: AVHuBERTModelConfig) -> list[str]:
     return [*config.iterations, FINETUNE]
-
-
-def _items(batch: Batch) -> list[dict[str, Any]]:
-    """The utterances of a batch, without padding."""
-    return [
-        {
-            "id": id_,
-            "video": batch["video"][k, : batch["video_len"][k]].cpu(),
-            "audio": batch["audio"][k, : batch["audio_len"][k]].cpu(),
-        }
-        for k, id_ in enumerate(batch["id"])
-    ]

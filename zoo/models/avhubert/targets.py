@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import torch
@@ -12,9 +13,9 @@ from torch.nn import functional as F
 
 from zoo.audio.avhubert import avhubert_features
 from zoo.audio.cepstra import cepstra
-from zoo.data.recognition_clips import RecognitionClips
+from zoo.errors import DataError
 from zoo.nn.avhubert import AVHuBERT
-from zoo.nn.kmeans_fit import fit_kmeans
+from zoo.nn.kmeans import fit_kmeans
 from zoo.nn.units import KMeans
 
 logger = logging.getLogger(__name__)
@@ -22,38 +23,58 @@ _STRIDE = 4  # MFCC frames a video frame
 
 
 class ClusterTargets:
-    """Cluster ids of utterances, worked out once each.
+    """Cluster ids of utterances, worked out once each, of clean sound and unmoved mouths.
 
     Args:
         teacher: the model of the iteration before; None clusters MFCC.
         layer: its layer whose raw output is clustered (1-based).
         num_clusters: how many.
+        plain: datasets whose items have `id`, `audio` (S,) and `video` (T, H, W); the first one is
+            the training set.
     """
 
-    def __init__(self, teacher: AVHuBERT | None, layer: int | None, num_clusters: int) -> None:
+    def __init__(
+        self,
+        teacher: AVHuBERT | None,
+        layer: int | None,
+        num_clusters: int,
+        plain: Sequence[Any],
+    ) -> None:
         self.teacher = None if teacher is None else teacher.eval().requires_grad_(False)
-        self.layer, self.num_clusters = layer, num_clusters
+        self.layer, self.num_clusters, self.plain = layer, num_clusters, plain
         self.kmeans: KMeans | None = None
+        self._places = {_id(one, k): (one, k) for one in plain for k in range(len(one))}
         self._known: dict[str, Tensor] = {}
 
-    def fit(self, plain: RecognitionClips, count: int, seed: int = 0) -> None:
-        """Fit the clusters on utterances without noise or random crops.
+    def fit(self, count: int, seed: int = 0) -> None:
+        """Fit the clusters on some utterances of the training set.
 
         Args:
-            plain: whose items have `audio` (S,), and `video` where a model is asked.
-            count: how many of its utterances are used at most.
-            seed: of the fit.
+            count: how many at most.
+            seed: of the choice and of the fit.
         """
-        rows = [self.features(item) for item in _readable(plain, count)]
-        logger.info("%d clusters of %d utterances", self.num_clusters, len(rows))
-        self.kmeans = KMeans.from_centers(fit_kmeans(torch.cat(rows), self.num_clusters, seed=seed))
+        data = self.plain[0]
+        chosen = Random(seed).sample(range(len(data)), min(count, len(data)))
+        items = [item for item in (data[k] for k in chosen) if "skipped" not in item]
+        rows = torch.cat([self.features(item) for item in items])
+        logger.info("%d clusters of %d utterances", self.num_clusters, len(items))
+        centers, _ = fit_kmeans(rows, self.num_clusters, seed=seed, restarts=1)
+        self.kmeans = KMeans.from_centers(centers)
 
-    def ids(self, item: dict[str, Any]) -> Tensor:
-        """(T,) int64 of one utterance: its `id`, `audio` (S,) and `video` (T, H, W)."""
-        if item["id"] not in self._known:
+    def ids(self, id_: str) -> Tensor:
+        """(T,) int64 of an utterance.
+
+        Raises:
+            DataError: it cannot be read again.
+        """
+        if id_ not in self._known:
+            data, place = self._places[id_]
+            item = data[place]
+            if "skipped" in item:
+                raise DataError(item["skipped"])
             assert self.kmeans is not None
-            self._known[item["id"]] = self.kmeans(self.features(item))
-        return self._known[item["id"]]
+            self._known[id_] = self.kmeans(self.features(item))
+        return self._known[id_]
 
     @torch.inference_mode()
     def features(self, item: dict[str, Any]) -> Tensor:
@@ -69,8 +90,7 @@ class ClusterTargets:
         return torch.as_tensor(self.teacher(video, sound, output_layer=self.layer)[0].cpu())
 
 
-def _readable(data: RecognitionClips, count: int) -> Iterator[dict[str, Any]]:
-    for number in range(min(count, len(data))):
-        item = data[number]
-        if "skipped" not in item:
-            yield item
+def _id(data: Any, place: int) -> str:
+    """Which utterance an item is, without reading it where the dataset can tell."""
+    listed = getattr(data, "utterances", None)
+    return str(data[place]["id"] if listed is None else listed[place].id)

@@ -140,7 +140,8 @@ class HubertUnits(ZooModule):
         encoder = self.encoder()
         layer = layer or self.config.layer or encoder.config.num_layers
         empty = KMeans(1, encoder.config.hidden_size)
-        return self._run(UnitExtractor(encoder, empty, layer).features, speech)
+        found: Tensor = self._run(UnitExtractor(encoder, empty, layer).features, speech)
+        return found
 
     def _extract_one(self, speech: SpeechLike) -> Units:
         if self.kmeans is None or self.config.layer is None:

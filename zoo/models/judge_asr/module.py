@@ -36,6 +36,8 @@ class JudgeASR(ZooModule):
     slug: ClassVar[str] = "judge_asr"
     Config: ClassVar[type[JudgeASRConfig]] = JudgeASRConfig
     float32_keys: ClassVar[tuple[str, ...]] = (r".*\.norm\..*",)
+    reads: ClassVar[tuple[str, ...]] = ("audio",)
+    """Inputs of a task that it can use."""
 
     def __init__(self, config: JudgeASRConfig, stage: Literal["ctc"] = "ctc") -> None:
         super().__init__(config)
@@ -43,7 +45,7 @@ class JudgeASR(ZooModule):
         self.stage = stage
         self.features = SpeechFeatures(config.num_mels, config.dynamic_range)
         self.network = Recogniser(config, alphabet.SIZE)
-        self._counts = torch.zeros(2)
+        self._counts = [0.0, 0.0]
 
     @classmethod
     def recipe(cls, config: JudgeASRConfig) -> Recipe:
@@ -80,7 +82,7 @@ class JudgeASR(ZooModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting."""
-        self._counts = torch.zeros(2)
+        self._counts = [0.0, 0.0]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count word errors of the best path."""
@@ -91,11 +93,11 @@ class JudgeASR(ZooModule):
         metric = WER(alphabet.NORMALIZER)
         for symbols, text in zip(greedy_symbols(log_probs, lengths), batch["text"], strict=True):
             found = metric.score_sample(alphabet.decode(symbols), text)
-            self._counts += torch.tensor([found["errors"], found["length"]])
+            self._counts = [self._counts[0] + found["errors"], self._counts[1] + found["length"]]
 
     def on_validation_epoch_end(self) -> None:
         """Log the word error rate in percent."""
-        errors, length = self._counts.tolist()
+        errors, length = self._counts
         self.log("val/wer", 100 * errors / max(1.0, length), prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
@@ -183,9 +185,7 @@ def _ctc(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
     return losses / sizes.sum()
 
 
-def _text_log_probs(
-    log_probs: Tensor, counts: Tensor, found: list[list[Symbol]]
-) -> list[float]:
+def _text_log_probs(log_probs: Tensor, counts: Tensor, found: list[list[Symbol]]) -> list[float]:
     """Log probability of every decoded text over all its paths."""
     targets = [torch.tensor([s.id for s in symbols], dtype=torch.long) for symbols in found]
     losses = F.ctc_loss(

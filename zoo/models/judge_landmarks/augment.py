@@ -21,7 +21,7 @@ def _uniform(like: Tensor, low: float, high: float) -> Tensor:
 
 def random_views(frames: Tensor) -> Squares:
     """Near and far, turned squares about the middle of frames (N, 3, H, W)."""
-    whole = Squares.whole(len(frames), *frames.shape[-2:], frames.device)
+    whole = Squares.whole(frames)
     zoom = torch.exp(_uniform(whole.side, math.log(_ZOOM[0]), math.log(_ZOOM[1])))
     shift = 0.12 * torch.randn_like(whole.centre) * whole.side[:, None]
     return Squares(whole.centre + shift, whole.side * zoom, _uniform(whole.side, -_TURN, _TURN))
@@ -50,8 +50,10 @@ def without_face(frames: Tensor, size: int) -> Tensor:
 
     A third of each kind: the blocks of a frame in disorder, a corner of it enlarged, noise.
     """
-    first, second, third = frames.split([n := len(frames) // 3, n, len(frames) - 2 * n])
-    return torch.cat([_shuffled(first, size), _corners(second, size), _noise(third, size)])
+    third = len(frames) // 3
+    sizes = [third, third, len(frames) - 2 * third]
+    mixed, corners, noise = torch.split(frames, sizes)
+    return torch.cat([_shuffled(mixed, size), _corners(corners, size), _noise(noise, size)])
 
 
 def _shuffled(frames: Tensor, size: int) -> Tensor:

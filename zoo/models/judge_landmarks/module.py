@@ -162,7 +162,12 @@ class JudgeLandmarks(ZooModule):
         Raises:
             MediaError: not (T, 3, H, W) uint8.
         """
-        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or not len(frames):
+        if (
+            frames.ndim != 4
+            or frames.shape[1] != 3
+            or frames.dtype != torch.uint8
+            or not len(frames)
+        ):
             raise MediaError(
                 f"expected frames (T, 3, H, W) uint8, got {tuple(frames.shape)} {frames.dtype}"
             )
@@ -171,7 +176,8 @@ class JudgeLandmarks(ZooModule):
         self.eval()
         try:
             parts = [
-                self(_reduced(part.to(self.device), factor)) for part in frames.split(_chunk(frames))
+                self(_reduced(part.to(self.device), factor))
+                for part in torch.split(frames, _chunk(frames))
             ]
         finally:
             self.train(was_training)
@@ -182,7 +188,7 @@ class JudgeLandmarks(ZooModule):
 def relative_errors(found: Tensor, truth: Tensor) -> Tensor:
     """Distances (N, P) of landmarks (N, 68, 2), in distances between the middles of the eyes."""
     right, left = (truth[:, eye].mean(dim=1) for eye in _EYES)
-    distances = torch.linalg.vector_norm(found - truth, dim=-1)
+    distances: Tensor = torch.linalg.vector_norm(found - truth, dim=-1)
     return distances / torch.linalg.vector_norm(right - left, dim=-1, keepdim=True)
 
 

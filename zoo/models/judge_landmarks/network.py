@@ -131,7 +131,7 @@ class LandmarkNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Face scores (N,) in [0, 1] and landmarks (N, P, 2) of pictures (N, 3, H, W), 0..255."""
-        whole = Squares.whole(len(pictures), *pictures.shape[-2:], pictures.device)
+        whole = Squares.whole(pictures)
         found = self.locate(self.locator_view(pictures, whole))
         middle = whole.outside(found[:, None, 1:3])[:, 0]
         # a wrong side must not make a view of nothing

@@ -49,10 +49,11 @@ class Squares:
         return cls.upright((low + high) / 2, (high - low).amax(dim=1))
 
     @classmethod
-    def whole(cls, count: int, height: int, width: int, device: torch.device) -> Squares:
-        """Around all of N pictures."""
-        centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=device)
-        side = torch.full((count,), float(max(height, width)), device=device)
+    def whole(cls, pictures: Tensor) -> Squares:
+        """The smallest squares around all of each of pictures (N, C, H, W)."""
+        count, (height, width) = len(pictures), pictures.shape[-2:]
+        centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=pictures.device)
+        side = torch.full((count,), float(max(height, width)), device=pictures.device)
         return cls.upright(centre.expand(count, 2), side)
 
     def scaled(self, factor: Tensor | float) -> Squares:

@@ -87,8 +87,9 @@ class JudgeSyncNet(ZooModule):
         """Log the loss, and how often a window finds its sound within its own stretch, +-1."""
         distances, clips = self.pair_distances(batch), len(batch["frames"])
         self.log("val/loss", contrastive_loss(distances), batch_size=clips)
-        own = torch.stack(distances.chunk(clips)).unflatten(2, (clips, -1))
-        nearest = own[torch.arange(clips), :, torch.arange(clips)].argmin(dim=-1)
+        each = len(distances) // clips
+        own = distances.view(clips, each, clips, each).diagonal(dim1=0, dim2=2)
+        nearest = own.movedim(-1, 0).argmin(dim=-1)
         right = torch.arange(nearest.shape[1], device=nearest.device)
         found = ((nearest - right).abs() <= 1).float().mean()
         self.log("val/within_one", 100 * found, batch_size=clips, prog_bar=True)
@@ -103,7 +104,7 @@ class JudgeSyncNet(ZooModule):
         windows = frames.unfold(1, WINDOW, 1).movedim(-1, 3).flatten(0, 1)
         sound = batch["mfcc"].unfold(1, COLUMNS, COLUMNS_A_FRAME).flatten(0, 1)
         lips, heard = self(windows, sound[:, None])
-        squares = (lips[:, None] - heard[None]).square().sum(dim=-1)
+        squares: Tensor = (lips[:, None] - heard[None]).square().sum(dim=-1)
         return (squares + _EPSILON).sqrt()
 
     def configure_optimizers(self) -> Any:

@@ -53,9 +53,9 @@ class Lip2SpeechUnit(Synthesizer):
             gradient_clip="first_training.gradient_clip",
         )
         vocoder = Stage(name="vocoder", monitor="val/mel_l1", max_steps="training.total_steps")
-        stages = [config.first and units, config.vocoder and vocoder]
+        stages = (*[units] * (config.first is not None), *[vocoder] * (config.vocoder is not None))
         return Recipe(
-            stages=tuple(stage for stage in stages if stage is not None),
+            stages=stages,
             datamodule=LipSpeechDataModule,
             links={
                 "first_training.batch_size": "batch_size",

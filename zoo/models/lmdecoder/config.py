@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
 
-LANGUAGES = ("en", "es", "fr", "it", "pt")
+LANGUAGES = ("en", "es", "fr", "it", "pt", "ar", "de", "el", "ru")
+
+
+BASE, LARGE = "avhubert.base-vox-clean", "avhubert.large-vox-clean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,8 @@ class VisualConfig(ZooConfig):
 
     encoder: AVHuBERTConfig = field(default_factory=AVHuBERTConfig)
     """AV-HuBERT, which sees lips only here."""
+    pretrained: str | None = None
+    """AV-HuBERT checkpoint that training starts from; None starts from nothing."""
     memory_heads: int = 1
     """Heads of the attention to the memory; not to be seen in the shapes of the weights."""
     residual_norm: bool = False
@@ -71,6 +77,8 @@ class StageConfig(ZooConfig):
     """Longer utterances are left out of training."""
     gradient_clip: float = 10.0
     """Limit of the gradient norm."""
+    label_share: float = 1.0
+    """Share of the training utterances that have a text, for learning from few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +91,8 @@ class LMDecoderConfig(ZooConfig):
 
     language: str = "es"
     """ISO 639-1 code of the texts."""
+    unit_source: str = "hubert_units.mhubert-base-l11-km1000"
+    """Checkpoint that makes the units."""
     num_units: int = 1000
     """Kinds of speech units, which are the slots of the memory."""
     unit_encoder: UnitEncoderConfig = field(default_factory=UnitEncoderConfig)
@@ -93,6 +103,8 @@ class LMDecoderConfig(ZooConfig):
     """The lip reader; None is the unit-to-text model alone."""
     official_ctc_lengths: bool = False
     """CTC takes every clip of a batch to be as long as the first, as the official code does."""
+    in_memory: bool = False
+    """Decoded clips stay in memory: for small corpora."""
     search: SearchConfig = field(default_factory=lambda: SearchConfig(beam=40, length_penalty=0.0))
     """How texts are searched for."""
     unit_training: StageConfig = field(default_factory=StageConfig)
@@ -103,6 +115,12 @@ class LMDecoderConfig(ZooConfig):
         )
     )
     """Stage "lips"."""
+
+    def __post_init__(self) -> None:
+        if self.language not in LANGUAGES:
+            raise ConfigError(
+                f"language {self.language!r} is not one of mTEDx's: {', '.join(LANGUAGES)}"
+            )
 
     @classmethod
     def units(cls) -> LMDecoderConfig:
@@ -124,25 +142,29 @@ class LMDecoderConfig(ZooConfig):
         short = StageConfig(
             lr=1e-4, warmup_steps=10_000, decay_steps=20_000, total_steps=30_000, ctc_weight=0.1
         )
-        return cls(language="it", visual=VisualConfig(), visual_training=short)
+        return cls(language="it", visual=VisualConfig(pretrained=BASE), visual_training=short)
 
     @classmethod
     def vsr_es(cls) -> LMDecoderConfig:
         """Lip reader for Spanish, with its residual at inference."""
-        return cls(visual=VisualConfig(residual_norm=True, inference_residual=True))
+        return cls(
+            visual=VisualConfig(pretrained=BASE, residual_norm=True, inference_residual=True)
+        )
 
     @classmethod
     def vsr_fr(cls) -> LMDecoderConfig:
         """Lip reader for French: eight heads look into the memory."""
         search = SearchConfig(beam=50, length_penalty=0.0)
-        return cls(language="fr", visual=VisualConfig(memory_heads=8), search=search)
+        return cls(
+            language="fr", visual=VisualConfig(pretrained=BASE, memory_heads=8), search=search
+        )
 
     @classmethod
     def vsr_en(cls) -> LMDecoderConfig:
         """Lip reader for English: 542.4 M parameters; its unit encoder has 8 heads, not 16."""
         return cls.units_en().replace(
             **{
-                "visual": VisualConfig(encoder=AVHuBERTConfig.large()),
+                "visual": VisualConfig(pretrained=LARGE, encoder=AVHuBERTConfig.large()),
                 "unit_encoder.num_heads": 8,
                 "visual_training.lr": 3e-4,
             }
@@ -152,7 +174,9 @@ class LMDecoderConfig(ZooConfig):
     def tiny(cls) -> LMDecoderConfig:
         """For tiny-mtedx on one CPU core."""
         return cls(
+            unit_source="hubert_units.tiny",
             num_units=100,
+            in_memory=True,
             unit_encoder=UnitEncoderConfig(
                 hidden_size=128,
                 num_layers=2,
@@ -164,7 +188,9 @@ class LMDecoderConfig(ZooConfig):
             decoder=DecoderConfig.fairseq().replace(
                 vocab_size=100, size=128, ffn_size=256, num_heads=4, num_layers=2
             ),
-            visual=VisualConfig(encoder=AVHuBERTConfig.tiny(), memory_heads=4),
+            visual=VisualConfig(
+                encoder=AVHuBERTConfig.tiny(), pretrained="avhubert.tiny", memory_heads=4
+            ),
             search=SearchConfig(beam=10, length_penalty=0.0),
             unit_training=StageConfig(
                 warmup_steps=150, decay_steps=1000, total_steps=1500, batch_size=32
@@ -177,6 +203,7 @@ class LMDecoderConfig(ZooConfig):
                 batch_size=16,
                 ctc_weight=0.1,
                 max_seconds=6.0,
+                label_share=0.1,
             ),
         )
 

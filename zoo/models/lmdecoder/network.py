@@ -77,7 +77,7 @@ class LMDecoderNetwork(nn.Module):
         if visual is not None and visual.inference_residual:
             # parity: the released Spanish model adds the visual features only here
             norm = cast(nn.LayerNorm, self._lips.residual_norm)
-            return cast(Tensor, norm(states + features))
+            return torch.as_tensor(norm(states + features))
         return states
 
     def ctc_logits(self, states: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class LMDecoderNetwork(nn.Module):
         return self.lips
 
     def _encode(self, x: Tensor, mask: Tensor) -> Tensor:
-        return cast(Tensor, self.unit_encoder.final_norm(self.unit_encoder(x, mask)[-1]))
+        return self.unit_encoder.final_norm(torch.as_tensor(self.unit_encoder(x, mask)[-1]))
 
 
 def _unit_encoder(config: UnitEncoderConfig) -> SpeechTransformer:

@@ -115,7 +115,7 @@ class SyncTalkFaceConfig(ZooConfig):
             batch_size=6,
             windows=6,
             expert_training=ExpertTrainingConfig(
-                lr=1e-3, total_steps=700, loss="contrast", final_lr_share=0.05
+                lr=1.5e-3, total_steps=1500, loss="contrast", final_lr_share=0.05
             ),
             training=TrainingConfig(
                 lr=1e-3,
@@ -125,6 +125,7 @@ class SyncTalkFaceConfig(ZooConfig):
                 sync_weight=0.05,
                 lip_weight=0.05,
                 gan_weight=0.0,
+                store_weight=0.05,
                 mouth_weight=3.0,
                 sync_below=None,
                 sync_after=400,

@@ -239,6 +239,14 @@ def read_face(face: FaceLike) -> tuple[Tensor, float]:
     return pixels.permute(2, 0, 1)[None].contiguous(), FPS
 
 
+def check_face(path: str | Path) -> None:
+    """Raise `MediaError` unless a file is a picture or a video; reads its head only."""
+    if Path(path).suffix.lower() in PICTURES:
+        as_image(path)
+    else:
+        probe_video(path)
+
+
 def as_speech(speech: SpeechLike) -> Speech:
     """The sound of a film: as it was recorded, at its own rate."""
     if isinstance(speech, Speech):

@@ -160,7 +160,7 @@ class Wav2LipConfig(ZooConfig):
             batch_size=8,
             windows=6,
             expert_training=ExpertTrainingConfig(
-                lr=1e-3, total_steps=700, loss="contrast", final_lr_share=0.05
+                lr=1.5e-3, total_steps=1500, loss="contrast", final_lr_share=0.05
             ),
             training=GeneratorTrainingConfig(
                 lr=1e-3,

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from zoo.audio.mel import CONFIGS, mel_front_end
+from zoo.errors import ConfigError
+from zoo.nn.istft_vocoder import ISTFTVocoder, ISTFTVocoderConfig
+
+INVERTIBLE = [n for n, c in CONFIGS.items() if c.log_floor is not None and c.power == 1]
+
+
+def small(front_end: str = "tacotron16k", **changes: object) -> ISTFTVocoder:
+    torch.manual_seed(0)
+    config = ISTFTVocoderConfig(front_end=front_end, width=16, num_blocks=1, ffn_size=32)
+    return ISTFTVocoder(config.replace(**changes)).eval()
+
+
+@pytest.mark.parametrize("front_end", INVERTIBLE)
+def test_the_spectrum_of_a_waveform_is_inverted_exactly(front_end: str) -> None:
+    model = small(front_end)
+    mel = CONFIGS[front_end]
+    waveform = torch.randn(2, 20 * mel.hop_length)
+    spectrum = model._analyse(waveform)
+    made = model._invert(spectrum)
+    inside = slice(mel.n_fft, -mel.n_fft)  # the last frames overlap with none that follow
+    assert torch.allclose(made[:, inside], waveform[:, inside], atol=1e-5)
+    front = mel_front_end(front_end)
+    assert torch.allclose(spectrum.abs(), front.magnitude(waveform)[:, :, :20], atol=1e-2)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 50])
+def test_any_number_of_frames(frames: int) -> None:
+    model = small(refinements=2)
+    made = model(torch.full((1, 80, frames), -5.0))
+    assert made.shape == (1, 1, frames * model.hop)
+    assert bool(made.isfinite().all())
+
+
+def test_refinements_bring_the_mel_nearer_to_the_given_one() -> None:
+    front = mel_front_end("tacotron16k")
+    time = torch.arange(16_000) / 16_000
+    waveform = sum(0.1 * torch.sin(2 * torch.pi * 150 * k * time) for k in range(1, 9))[None]
+    mel = front(waveform)
+    distances = [
+        float(F.l1_loss(front(small(refinements=n)(mel)[:, 0]), F.pad(mel, (0, 1)))) for n in (0, 8)
+    ]
+    assert distances[1] < distances[0]
+
+
+def test_gradients_stay_finite_in_silence() -> None:
+    model = small(refinements=2).train()
+    model(torch.full((1, 80, 6), -11.5)).square().sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
+def test_what_cannot_be_inverted_is_refused() -> None:
+    for name in ("ge2e", "wav2lip", "nothing"):
+        with pytest.raises(ConfigError, match="not a log-mel"):
+            small(name)
+
+
+def test_buffers_come_back_after_a_build_without_memory() -> None:
+    model = small()
+    with torch.device("meta"):
+        empty = ISTFTVocoder(model.config)
+    empty.to_empty(device="cpu")
+    empty.reset_buffers()
+    assert torch.equal(empty.inverse, model.inverse)
+    assert torch.equal(empty.window, model.window)
