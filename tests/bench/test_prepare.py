@@ -73,7 +73,7 @@ def test_the_command(whole, tmp_path, capsys) -> None:
     assert main(["bench", "prepare", "lrs3", *flags, "--split", "pretrain"]) == 1
     (whole / "test" / "video000000" / "00001.mp4").unlink()
     assert main(["bench", "prepare", "lrs3", *flags]) == 1
-    with pytest.raises(BenchError, match="known: .*lrs-voxmm"):
+    with pytest.raises(BenchError, match=r"known: .*lrs-voxmm"):
         prepared(whole, tmp_path, "lrs4")
     with pytest.raises(DataError, match="no such folder"):
         prepared(tmp_path / "nowhere", tmp_path)

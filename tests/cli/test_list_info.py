@@ -31,7 +31,7 @@ def test_names_are_whole_on_a_narrow_terminal(
     assert main(["list", "avhubert"]) == 0
     lines = capsys.readouterr().out.splitlines()
     row = next(line for line in lines if "avhubert.large-vox-vsr-433h-selftrain " in line)
-    assert "planned" in row and "lip reader" in row
+    assert "unverified" in row and "lip reader" in row
     assert all(len(line) <= 80 for line in lines)
 
 
@@ -44,7 +44,7 @@ def test_list_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_pattern_and_status(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "avhubert.large-*", "--status", "planned", "--json"]) == 0
+    assert main(["list", "avhubert.large-*", "--status", "unverified", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed and all(item["name"].startswith("avhubert.large-") for item in listed)
     assert main(["list", "wav2lip", "--json"]) == 0

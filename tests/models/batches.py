@@ -65,6 +65,7 @@ def _inputs(slug: str, model: ZooModule) -> dict[str, list[Any]]:
 
 
 WITHOUT_CASE = {
+    "char_lm": "scores texts for a beam search: no task protocol, no training; see its parity test",
     "hubert_units": "speech to units: no task protocol; see test_hubert_units",
     "mel_vocoder": "mel to speech: no task protocol; see test_vocoders",
     "unit_vocoder": "units to speech: no task protocol; see test_vocoders",
@@ -205,6 +206,18 @@ def text_log_probs(model: Any, name: str, items: Any) -> Tensor:
     )
 
 
+def av_relscore_config() -> ZooConfig:
+    from zoo.models.av_relscore.config import AVRelScoreConfig
+
+    return AVRelScoreConfig.preset("tiny", {"decoding.beam": 3, "encoder.num_layers": 2})
+
+
+def av_relscore_batch(config: Any) -> dict[str, Any]:
+    batch, size = clips_batch(config), config.input.size
+    present = torch.tensor([[True, True], [True, False], [False, True], [True, True]])
+    return {**batch, "video": batch["video"][..., :size, :size], "present": present}
+
+
 # Lip to speech
 
 
@@ -313,6 +326,13 @@ CASES: dict[str, Case] = {
         batch=judge_asr_batch,
         inputs=lambda config: {"transcribe": [torch.randn(n) * 0.1 for n in (9000, 16000, 4001)]},
         ask=text_log_probs,
+    ),
+    "av_relscore": Case(
+        config=av_relscore_config,
+        prepare=lambda model: None,
+        batch=av_relscore_batch,
+        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
+        ask=lambda model, name, items: transcripts(model, items) / 100,
     ),
     "avhubert": Case(
         config=avhubert_config,

@@ -39,7 +39,7 @@ def test_a_face_track_has_its_face_where_the_rule_says() -> None:
 
 
 def test_a_long_picture_is_no_face_track() -> None:
-    with pytest.raises(MediaError, match="640 x 360 is no face track.*box="):
+    with pytest.raises(MediaError, match=r"640 x 360 is no face track.*box="):
         track_boxes(RULE, picture(360, 640))
 
 

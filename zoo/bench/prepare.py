@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zoo.bench.progress import progress_bar
 from zoo.bench.resume import write_atomically
-from zoo.bench.samples import READERS
+from zoo.bench.samples import READERS, reader_of
+from zoo.data import lrs2, lrs3, lrs_voxmm
 from zoo.data.lrs_files import list_clips
 from zoo.data.manifest import ImageEntry
 from zoo.data.utterances import CLEAN
@@ -60,11 +60,10 @@ def layout_of(name: str) -> Layout:
     if name == "coco":
         sizes = {"train": 113_287, "val": 5000, "test": 5000}
         return Layout(sizes, required=("test",), unit="pictures")
-    module = import_module(READERS[name][0])
     if name == "lrs-voxmm":
-        counts = {"dev": None, **module.COUNTS}
-        return Layout(counts, tuple(module.CONDITIONS), required=("test",))
-    return Layout(dict(module.COUNTS), required=("test",))
+        counts = {"dev": None, **lrs_voxmm.COUNTS}
+        return Layout(counts, tuple(lrs_voxmm.CONDITIONS), required=("test",))
+    return Layout(dict(lrs2.COUNTS if name == "lrs2" else lrs3.COUNTS), required=("test",))
 
 
 def prepare_dataset(
@@ -137,8 +136,7 @@ class _Part:
 def _look(name: str, root: Path, layout: Layout, split: str, condition: str) -> _Part:
     """What a reader finds of a split, and what it complains about."""
     expected = layout.counts[split]
-    module, function = READERS[name]
-    reader: Callable[..., Sequence[Any]] = getattr(import_module(module), function)
+    reader = reader_of(name)
     if condition != CLEAN:
         reader = partial(reader, condition=condition)
     problems: list[str] = []

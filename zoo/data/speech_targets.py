@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from torch.nn import functional as F
 from zoo.errors import ConfigError
 from zoo.hub.load import from_pretrained, model_class
 from zoo.hub.paths import cache_root
+from zoo.nn.ge2e import vad_lacking
+from zoo.tasks import SpeechLike
 
 log = logging.getLogger(__name__)
 PACKAGED_VOICES = "ge2e.resemblyzer"
@@ -53,6 +56,19 @@ def load_speaker_encoder(source: str, device: str | torch.device | None = None) 
         packaged: Any = model_class("ge2e")
         return packaged.from_package().to(device or "cpu")
     return from_pretrained(source, device=device)
+
+
+def embed_voice(encoder: Any, speech: SpeechLike) -> Tensor:
+    """Speaker vector (C,) on the CPU; pauses are cut out first where a detector is installed."""
+    reason = vad_lacking()
+    if reason is not None:
+        _warn_once(f"pauses stay in recordings of voices: {reason}")
+    return torch.as_tensor(encoder.embed(speech, vad=reason is None)).cpu().clone()
+
+
+@cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def load_unit_extractor(source: str, device: str | torch.device | None = None) -> Any:
@@ -134,4 +150,4 @@ def _extract(waves: list[Tensor], source: str) -> dict[str, Tensor]:
 
 def _embed(waves: list[Tensor], source: str) -> dict[str, Tensor]:
     encoder = load_speaker_encoder(source)
-    return {"vectors": torch.stack([encoder.embed(wave).cpu().clone() for wave in waves])}
+    return {"vectors": torch.stack([embed_voice(encoder, wave) for wave in waves])}

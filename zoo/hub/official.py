@@ -61,6 +61,8 @@ def obtain(entry: Entry, file: RemoteFile, path: Path, access: Access) -> Path:
         return hub_file(source.repo, file.path, source.revision, access, entry.name)
     if path.is_file():
         return path
+    if not source.fetchable:
+        raise CheckpointError(f"{_by_hand(entry, file)}\n{entry.explain()}")
     if access.offline:
         raise CheckpointError(
             f"{entry.name}: {path} is not there, and no network may be used (HF_HUB_OFFLINE=1 or "

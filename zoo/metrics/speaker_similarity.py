@@ -1,9 +1,15 @@
 """Speaker similarity: cosine of the speaker vectors of generated and original speech.
 
 Every encoder has a scale of its own and they must not be compared, so its name is part of the
-figure: `ge2e` (Resemblyzer, SECS in several papers; 0..1 because its vectors have no negative
-coordinates) and `xvector` (WavLM Base+ through transformers; `unverified`: nothing here can prove
-that it gives the published numbers).
+figure:
+
+| encoder | network | status |
+|---|---|---|
+| `ge2e` | Resemblyzer's, SECS in several papers; 0..1, no vector has negative coordinates | proved |
+| `wavlm_ecapa` | WavLM-Large and ECAPA-TDNN of UniSpeech, SIM-o of speech synthesis | unverified |
+| `xvector` | WavLM Base+ and x-vectors through transformers | unverified |
+
+`unverified`: nothing here can prove that the published numbers come out.
 """
 
 from __future__ import annotations
@@ -14,6 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from zoo.metrics.judges import lacking
 from zoo.metrics.values import MeanMetric, Quantity
+from zoo.metrics.wavlm_ecapa import FILE, WavLMECAPA
+from zoo.metrics.wavlm_ecapa import lacking as wavlm_ecapa_lacking
 from zoo.tasks import SpeechLike
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
 GE2E_SOURCE = "ge2e.resemblyzer"
 XVECTOR_SOURCE = "microsoft/wavlm-base-plus-sv"
+ENCODERS = ("ge2e", "wavlm_ecapa", "xvector")
 
 
 class Encoder(Protocol):
@@ -42,8 +51,9 @@ class SpeakerSimilarity(MeanMetric):
     """Similarity of the voice to that of the reference recording.
 
     Args:
-        encoder: "ge2e" or "xvector".
-        judge: another checkpoint of that encoder.
+        encoder: one of `ENCODERS`.
+        judge: another checkpoint of that encoder; `wavlm_ecapa` has no other way to be found than
+            this path and the environment variable `ZOO_WAVLM_ECAPA`.
         device: where the encoder runs.
     """
 
@@ -57,10 +67,12 @@ class SpeakerSimilarity(MeanMetric):
     def __init__(
         self, encoder: str = "ge2e", judge: str | Path | None = None, device: str | None = None
     ) -> None:
-        if encoder not in ("ge2e", "xvector"):
-            raise TypeError(f"encoder {encoder!r}: use 'ge2e' or 'xvector'")
+        if encoder not in ENCODERS:
+            raise TypeError(f"encoder {encoder!r}: use one of {', '.join(ENCODERS)}")
         self.encoder, self.device = encoder, device
-        self.source = str(judge or (GE2E_SOURCE if encoder == "ge2e" else XVECTOR_SOURCE))
+        self._given = None if judge is None else str(judge)
+        defaults = {"ge2e": GE2E_SOURCE, "wavlm_ecapa": FILE, "xvector": XVECTOR_SOURCE}
+        self.source = self._given or defaults[encoder]
         self.judge = self.source
         self.requires = (self.source,) if encoder == "ge2e" else ()
         self._network: Encoder | None = None
@@ -75,6 +87,8 @@ class SpeakerSimilarity(MeanMetric):
         """Needs the encoder's weights; `ge2e` also the voice activity detector."""
         if self._network is not None:
             return None
+        if self.encoder == "wavlm_ecapa":
+            return wavlm_ecapa_lacking(self._given)
         if self.encoder == "xvector":
             return _xvector_lacking(self.source)
         from zoo.nn.ge2e import vad_lacking
@@ -87,6 +101,9 @@ class SpeakerSimilarity(MeanMetric):
         """Load the encoder."""
         if self.encoder == "xvector":
             self.use(_XVector(self.source, self.device))
+            return
+        if self.encoder == "wavlm_ecapa":
+            self.use(WavLMECAPA(self._given, self.device))
             return
         from zoo.models.ge2e.module import SpeakerEncoder
 
@@ -115,7 +132,8 @@ class SpeakerSimilarity(MeanMetric):
         """How much the number can be trusted."""
         if self.encoder == "ge2e":
             return {"encoder": "GE2E", "vad": "webrtc mode 3", "stft_padding": "zeros"}
-        return {"encoder": "WavLM x-vector", "status": "unverified", "vad": None}
+        names = {"wavlm_ecapa": "WavLM-Large + ECAPA-TDNN", "xvector": "WavLM Base+ x-vector"}
+        return {"encoder": names[self.encoder], "status": "unverified", "vad": None}
 
 
 def _xvector_lacking(source: str) -> str | None:
@@ -146,9 +164,9 @@ class _XVector:
         from zoo.audio import as_waveform
 
         inputs = self._prepare(
-            as_waveform(speech).numpy(), sampling_rate=16_000, return_tensors="pt"
+            as_waveform(speech, 16_000).numpy(), sampling_rate=16_000, return_tensors="pt"
         )
         with torch.inference_mode():
             found = self._model(inputs["input_values"].to(self._model.device))
         vector: Tensor = found.embeddings[0]
-        return vector
+        return vector.cpu()

@@ -13,6 +13,7 @@ MODEL_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "akvsr": ("zoo.models.akvsr.module", "AKVSR"),
     "av_relscore": ("zoo.models.av_relscore.module", "AVRelScore"),
     "avhubert": ("zoo.models.avhubert.module", "AVHuBERTModel"),
+    "char_lm": ("zoo.models.char_lm.module", "CharLM"),
     "ge2e": ("zoo.models.ge2e.module", "SpeakerEncoder"),
     "hubert_units": ("zoo.models.hubert_units.module", "HubertUnits"),
     "judge_asr": ("zoo.models.judge_asr.module", "JudgeASR"),

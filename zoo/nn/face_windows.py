@@ -38,6 +38,11 @@ def expert_input(faces: Tensor) -> Tensor:
     return lower_half(faces).flatten(1, 2)
 
 
+def by_clip(rows: Tensor, like: Tensor) -> Tensor:
+    """Rows (B T, ...) as (B, T, ...), where `like` is (B, T, ...)."""
+    return rows.reshape(*like.shape[:2], *rows.shape[1:])
+
+
 def sliding_windows(faces: Tensor, length: int = 5) -> Tensor:
     """Every run of `length` frames of a clip (T, C, H, W): (T - length + 1, length, C, H, W)."""
     return faces.unfold(0, length, 1).movedim(-1, 1)

@@ -44,7 +44,7 @@ class QualityDiscriminator(nn.Module):
         super().__init__()
         first, second, third, fourth, last = channels
         side = coarsest(image_size, _HALVINGS)
-        stages = [
+        stages: list[list[nn.Module]] = [
             [LeakyConv(3, first, 7, padding=3)],
             _stage(first, second, 5, (1, 2)),
             _stage(second, third, 5, 2),

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
@@ -35,10 +36,30 @@ def initialised(module: M, std: float = 0.01) -> M:
 def fold(module: M) -> M:
     """A copy of `module` in which every parametrized weight is one plain frozen tensor."""
     copy = deepcopy(module)
-    for part in list(copy.modules()):
-        if isinstance(part, nn.Module) and parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
+    for name, part in list(copy.named_modules()):
+        if not parametrize.is_parametrized(part, "weight"):
+            continue
+        plain = _plain(part)
+        if not name:
+            copy = cast(M, plain)
+            break
+        parent, _, own = name.rpartition(".")
+        setattr(copy.get_submodule(parent), own, plain)
     return copy.requires_grad_(False).eval()
+
+
+def _plain(part: nn.Module) -> nn.Module:
+    """The module as it was before its weight was parametrized.
+
+    torch's own `remove_parametrizations` takes the weight from the class, which a copy shares with
+    the original: the original would lose it as well.
+    """
+    plain: nn.Module = object.__new__(type(part).__bases__[0])
+    plain.__dict__.update(part.__dict__)
+    weight = nn.Parameter(torch.as_tensor(part.weight).detach().clone())
+    plain._parameters = {"weight": weight, **part._parameters}
+    plain._modules = {k: v for k, v in part._modules.items() if k != "parametrizations"}
+    return plain
 
 
 @dataclass

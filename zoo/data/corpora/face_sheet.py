@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -56,13 +57,34 @@ def face_sheet(root: Path, split: str, count: int) -> Image.Image:
     if not shots:
         raise DataError(f"{root} has no clip in {split!r}")
     sheet = Image.new("RGB", (FRAMES * _SIDE, len(shots) * (_SIDE + _CAPTION)), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    draw, write = ImageDraw.Draw(sheet), _Writer.of(13)
     for row, shot in enumerate(shots):
         y = row * (_SIDE + _CAPTION)
         for column, picture in enumerate(_pictures(shot)):
             sheet.paste(picture, (column * _SIDE, y + _CAPTION))
-        draw.text((4, y + 2), textwrap.shorten(shot.text, 150), fill="black", font=font)
+        write(draw, (4, y + 2), textwrap.shorten(shot.text, 150))
     return sheet
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes captions; where no font with accents is installed, without them."""
+
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+    accents: bool
+
+    @classmethod
+    def of(cls, size: int) -> _Writer:
+        try:
+            return cls(ImageFont.truetype("DejaVuSans.ttf", size), accents=True)
+        except OSError:
+            return cls(ImageFont.load_default(size), accents=False)
+
+    def __call__(self, draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str) -> None:
+        if not self.accents:  # Pillow's own font shows them as boxes
+            signs = unicodedata.normalize("NFKD", text)
+            text = "".join(sign for sign in signs if not unicodedata.combining(sign))
+        draw.text(place, text, fill="black", font=self.font)
 
 
 def _pictures(shot: Shot) -> Iterator[Image.Image]:

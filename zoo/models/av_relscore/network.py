@@ -216,6 +216,8 @@ class AVRelScoreNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Outputs (B, T, C) of the front-ends; a stream that is lacking gives zeros."""
         seen = None if video is None else self.video_front_end(video)
+        if video is not None and audio is not None:
+            audio = audio[:, : video.shape[1] * SAMPLES_PER_FRAME]
         heard = None if audio is None else self._hear(audio, lengths)
         known = seen if seen is not None else heard
         if known is None:

@@ -189,7 +189,8 @@ def relative_errors(found: Tensor, truth: Tensor) -> Tensor:
     """Distances (N, P) of landmarks (N, 68, 2), in distances between the middles of the eyes."""
     right, left = (truth[:, eye].mean(dim=1) for eye in _EYES)
     distances: Tensor = torch.linalg.vector_norm(found - truth, dim=-1)
-    return distances / torch.linalg.vector_norm(right - left, dim=-1, keepdim=True)
+    between: Tensor = torch.linalg.vector_norm(right - left, dim=-1)
+    return distances / between[:, None]
 
 
 def _chunk(frames: Tensor) -> int:

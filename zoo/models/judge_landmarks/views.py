@@ -81,7 +81,8 @@ class Squares:
 
     def inside(self, points: Tensor) -> Tensor:
         """Points (N, P, 2) of the pictures in the squares, which reach from -1 to 1."""
-        return torch.linalg.solve(self._axes(), (points - self.centre[:, None]).mT).mT
+        places: Tensor = torch.linalg.solve(self._axes(), (points - self.centre[:, None]).mT)
+        return places.mT
 
     def outside(self, places: Tensor) -> Tensor:
         """Places (N, P, 2) in the squares as points of the pictures."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.data.speech_targets import load_speaker_encoder
+from zoo.data.speech_targets import embed_voice, load_speaker_encoder
 from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.lip2speech_unit.config import SAMPLE_RATE, Lip2SpeechUnitConfig
@@ -145,13 +145,13 @@ class Synthesizer(GANVocoder):
 
     def _embed(self, speech: SpeechLike) -> Tensor:
         encoder = self._borrow("speaker", self.config.speaker_source, load_speaker_encoder)
-        vector: Tensor = encoder.embed(speech)
+        vector = embed_voice(encoder, speech)
         if vector.shape != self.mean_speaker.shape:
             raise CheckpointError(
                 f"{self.config.speaker_source} gives vectors of {len(vector)} numbers, this model "
                 f"takes {len(self.mean_speaker)}"
             )
-        return vector.clone().to(self.device)
+        return vector.to(self.device)
 
     def _speaking_vocoder(self) -> MultiInputVocoder:
         if self.vocoder is not None:

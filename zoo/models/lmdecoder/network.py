@@ -100,7 +100,7 @@ class LMDecoderNetwork(nn.Module):
         return self.lips
 
     def _encode(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.unit_encoder.final_norm(torch.as_tensor(self.unit_encoder(x, mask)[-1]))
+        return torch.as_tensor(self.unit_encoder.final_norm(self.unit_encoder(x, mask)[-1]))
 
 
 def _unit_encoder(config: UnitEncoderConfig) -> SpeechTransformer:

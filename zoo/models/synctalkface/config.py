@@ -115,12 +115,12 @@ class SyncTalkFaceConfig(ZooConfig):
             batch_size=6,
             windows=6,
             expert_training=ExpertTrainingConfig(
-                lr=1.5e-3, total_steps=1500, loss="contrast", final_lr_share=0.05
+                lr=1.5e-3, total_steps=1200, loss="contrast", final_lr_share=0.05
             ),
             training=TrainingConfig(
                 lr=1e-3,
                 betas=(0.9, 0.999),
-                total_steps=1000,
+                total_steps=800,
                 final_lr_share=0.05,
                 sync_weight=0.05,
                 lip_weight=0.05,
@@ -128,6 +128,6 @@ class SyncTalkFaceConfig(ZooConfig):
                 store_weight=0.05,
                 mouth_weight=3.0,
                 sync_below=None,
-                sync_after=400,
+                sync_after=350,
             ),
         )

@@ -18,7 +18,7 @@ from zoo.models.talking_face.training import (
     pictures,
     recipe,
 )
-from zoo.nn.face_windows import expert_input, generator_input, sliding_windows
+from zoo.nn.face_windows import by_clip, expert_input, generator_input, sliding_windows
 from zoo.nn.key_value_memory import align_loss, store_loss
 from zoo.nn.lip_sync_losses import (
     discriminator_loss,
@@ -65,7 +65,7 @@ class SyncTalkFace(TrainedAnimator):
 
     def encode_audio(self, mel: Tensor) -> Tensor:
         """Audio features (B, T, C), before the memory, of mel windows (B, T, 1, 80, 16)."""
-        return self.network.encode_audio(mel.flatten(0, 1)).unflatten(0, mel.shape[:2])
+        return by_clip(self.network.encode_audio(mel.flatten(0, 1)), mel)
 
     def generate(self, latent: Tensor, faces: Tensor, address: Tensor | None = None) -> Tensor:
         """Faces (B, T, 3, S, S) BGR in [0, 1]; arguments as `Animator.generate`.
@@ -78,7 +78,7 @@ class SyncTalkFace(TrainedAnimator):
         """
         weights = None if address is None else address.flatten(0, 1)
         painted = self.network.generate(latent.flatten(0, 1), faces.flatten(0, 1), weights)
-        return painted.unflatten(0, faces.shape[:2])
+        return by_clip(painted, faces)
 
     def addresses(self, latent: Tensor) -> Tensor:
         """Weights (B, T, N) over the memory's slots that latents (B, T, C) give."""
@@ -178,12 +178,14 @@ class SyncTalkFace(TrainedAnimator):
 
 def films(painted: Painted) -> tuple[Tensor, Tensor]:
     """Both paintings (B, 5, 3, S, S) of a step."""
-    frames, true_lips = (
-        x.unflatten(0, (-1, WINDOW)) for x in (painted.frames, painted.frames_true_lips)
+    size = painted.frames.shape[1:]
+    return (
+        painted.frames.reshape(-1, WINDOW, *size),
+        painted.frames_true_lips.reshape(-1, WINDOW, *size),
     )
-    return frames, true_lips
 
 
 def entropy(weights: Tensor) -> Tensor:
     """Of weights (S,) that sum to one, in nats: how many slots are in use."""
-    return torch.special.entr(weights).sum()
+    terms: Tensor = torch.special.xlogy(weights, weights)
+    return -terms.sum()

@@ -138,11 +138,11 @@ class Animator(ZooModule):
         if text is not None or speech is None:
             raise ConfigError(f"{type(self).__name__} is driven by speech: give speech=, not text=")
         options: dict[str, Any] = {"box": box, "landmarks": landmarks, "controls": controls}
-        if not isinstance(face, list | tuple):
-            if isinstance(speech, list | tuple):
+        if not isinstance(face, Sequence) or isinstance(face, str):
+            if isinstance(speech, Sequence) and not isinstance(speech, str):
                 raise MediaError("one face and a list of speeches: give a list of as many faces")
             return self._film(self.prepare(face, speech, **options), blend, mark)
-        if not isinstance(speech, list | tuple) or len(face) != len(speech):
+        if not isinstance(speech, Sequence) or isinstance(speech, str) or len(face) != len(speech):
             raise MediaError(f"{len(face)} faces need a list of as many speeches")
         return [
             self._film(self.prepare(one, said, **options), blend, mark)
@@ -214,9 +214,10 @@ class Animator(ZooModule):
             (T, 3, S, S) float RGB in [0, 1], on the CPU.
         """
         with evaluation(self):
-            bgr = crops.flip(1).to(self.device, self.dtype)[None] / 255
-            latent = self.encode_audio(windows.to(self.device, self.dtype)[None])
-            given = {k: v.to(self.device, self.dtype)[None] for k, v in (controls or {}).items()}
+            like = next(self.parameters())
+            bgr = crops.flip(1).to(like)[None] / 255
+            latent = self.encode_audio(windows.to(like)[None])
+            given = {k: v.to(like)[None] for k, v in (controls or {}).items()}
             painted = self.generate(latent, generator_input(bgr, bgr), **given)[0]
         return painted.float().cpu().flip(1)
 

@@ -160,14 +160,14 @@ class Wav2LipConfig(ZooConfig):
             batch_size=8,
             windows=6,
             expert_training=ExpertTrainingConfig(
-                lr=1.5e-3, total_steps=1500, loss="contrast", final_lr_share=0.05
+                lr=1.5e-3, total_steps=1200, loss="contrast", final_lr_share=0.05
             ),
             training=GeneratorTrainingConfig(
                 lr=1e-3,
-                total_steps=1500,
+                total_steps=1000,
                 sync_weight=0.05,
                 sync_below=None,
-                sync_after=600,
+                sync_after=450,
                 mouth_weight=3.0,
                 final_lr_share=0.05,
             ),

@@ -15,7 +15,7 @@ from zoo.models.talking_face.training import (
     recipe,
 )
 from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
-from zoo.nn.face_windows import generator_input
+from zoo.nn.face_windows import by_clip, generator_input
 from zoo.nn.lip_sync_losses import discriminator_loss, perceptual_loss, weighted_l1
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import SyncExpert
@@ -60,13 +60,11 @@ class Wav2Lip(TrainedAnimator):
 
     def encode_audio(self, mel: Tensor) -> Tensor:
         """Latents (B, T, C) of mel windows (B, T, 1, 80, 16); gradients flow."""
-        latent = self._generator.encode_audio(mel.flatten(0, 1))
-        return latent.unflatten(0, mel.shape[:2])
+        return by_clip(self._generator.encode_audio(mel.flatten(0, 1)), mel)
 
     def generate(self, latent: Tensor, faces: Tensor) -> Tensor:
         """Faces (B, T, 3, S, S) BGR in [0, 1]; arguments as `Animator.generate`."""
-        painted: Tensor = self._generator(latent.flatten(0, 1), faces.flatten(0, 1))
-        return painted.unflatten(0, faces.shape[:2])
+        return by_clip(self._generator(latent.flatten(0, 1), faces.flatten(0, 1)), faces)
 
     @property
     def _generator(self) -> Wav2LipGenerator:

@@ -14,12 +14,8 @@ from torch import Tensor
 
 from zoo.errors import ConversionError
 from zoo.hub.keymap import Converted, KeyMap, Rule
-from zoo.models.wav2lip_syncnet.config import (
-    DiscriminatorConfig,
-    ExpertConfig,
-    GeneratorConfig,
-    Wav2LipConfig,
-)
+from zoo.models.talking_face.config import DiscriminatorConfig, ExpertConfig
+from zoo.models.wav2lip_syncnet.config import GeneratorConfig, Wav2LipConfig
 
 VERSION: Final = 1
 CONTAINER: Final = "state_dict"

@@ -1,0 +1,219 @@
+"""Lip2Speech-Unit: both stages of training, voices, lengths, augmentation and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.make_media import tone, write_clip
+from tests.models.batches import lip2speech_config
+from tests.models.speech_training import last_checkpoint, train, unit_source, voice_source
+from zoo.errors import CheckpointError, ConfigError, MediaError
+from zoo.hub.load import from_pretrained
+from zoo.models.ge2e.config import GE2EConfig
+from zoo.models.ge2e.module import SpeakerEncoder
+from zoo.models.lip2speech_unit.augmentation import (
+    augment_video,
+    erased_rectangle,
+    mask_time,
+    spoil_mel,
+)
+from zoo.models.lip2speech_unit.config import (
+    FirstStageTraining,
+    Lip2SpeechUnitConfig,
+    MelAugmentation,
+)
+from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
+from zoo.tasks import Speech, Video
+
+
+def build(**changes: Any) -> Lip2SpeechUnit:
+    torch.manual_seed(0)
+    return Lip2SpeechUnit(lip2speech_config().replace(**changes)).eval()
+
+
+def mouths(frames: int) -> torch.Tensor:
+    return torch.randint(0, 256, (frames, 3, 96, 96), dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> Lip2SpeechUnit:
+    one = build()
+    one.mean_speaker.fill_(1 / 16)
+    return one
+
+
+def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    values = {
+        "unit_source": units,
+        "speaker_source": voices,
+        "first.num_units": 6,
+        "first.speaker_size": 64,
+        "vocoder.num_units": 6,
+        "vocoder.speaker_size": 64,
+        "vocoder.generator.channels": 32,
+        "vocoder.embedding_size": 8,
+        "first.stem_widths": "[4,4,8,8]",
+        "first.conformer.num_layers": 1,
+        "first_training.batch_size": 2,
+        "training.batch_size": 2,
+        "training.crop_samples": 6400,
+        "training.gan_start": 2,
+    }
+    flags = [w for k, v in values.items() for w in (f"--model.config.{k}", str(v))]
+    words = (*flags, "--data.eval_samples", "6400", "--max_steps", "4")
+    folder = train(Lip2SpeechUnit, talkers, tmp_path / "o", *words)
+    state = last_checkpoint(tmp_path / "o" / "vocoder")
+    assert len(state["optimizer_states"]) == 2
+    trained = from_pretrained(folder)
+    first = from_pretrained(tmp_path / "o" / "units" / "model")
+    ours, theirs = trained.first.state_dict(), first.first.state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours), "stage 2 leaves stage 1 alone"
+    assert not torch.equal(trained.vocoder.fc.weight, first.vocoder.fc.weight)
+    assert float(trained.mean_speaker.norm()) == pytest.approx(1.0, abs=1e-5)
+    assert trained.synthesize(mouths(5)).waveform.shape == (5 * 640,)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 40])
+def test_a_frame_of_video_gives_640_samples(model: Lip2SpeechUnit, frames: int) -> None:
+    speech = model.synthesize(mouths(frames))
+    assert speech.sample_rate == 16_000
+    assert speech.waveform.shape == (640 * frames,)
+    assert bool(speech.waveform.isfinite().all())
+
+
+def test_over_avhubert_too() -> None:
+    encoder = Lip2SpeechUnitConfig.tiny_avhubert().first.avhubert
+    encoder = encoder.replace(stem_widths=(4, 4, 8, 8), num_layers=1)
+    small = lip2speech_config().replace(**{"first.avhubert": encoder.to_dict()})
+    model = Lip2SpeechUnit(small, stage="units")
+    assert not any(p.requires_grad for p in model.first.lips.parameters())
+    assert not model.train().first.lips.training
+    free = Lip2SpeechUnit(small.replace(**{"first_training.freeze_avhubert": False}), stage="units")
+    assert all(p.requires_grad for p in free.first.lips.parameters())
+    made = free.eval().synthesize(mouths(4), torch.ones(256))
+    assert made.waveform.shape == (4 * 640,)
+
+
+def test_the_voice_may_be_a_vector_a_recording_or_the_mean(model: Lip2SpeechUnit) -> None:
+    clip = mouths(6)
+    other = torch.rand(256)
+    by_mean = model.synthesize(clip).waveform
+    by_vector = model.synthesize(clip, other).waveform
+    assert not torch.equal(by_mean, by_vector)
+    assert torch.equal(by_mean, model.synthesize(clip, 3 * model.mean_speaker).waveform)
+    torch.manual_seed(0)
+    encoder = SpeakerEncoder(GE2EConfig.tiny().replace(embedding_size=256)).eval()
+    model.use(speaker_encoder=encoder)
+    recording = Speech(torch.from_numpy(tone(2.0, 16_000)), 16_000)
+    by_recording = model.synthesize(clip, recording).waveform
+    vector = model.voice(recording)
+    assert vector.shape == (256,)
+    assert torch.equal(by_recording, model.synthesize(clip, vector).waveform)
+    # units are read from the lips alone
+    reading = [model.read(torch.randn(5, 88, 88).fill_(0.3), v) for v in (vector, other)]
+    assert torch.equal(reading[0].units, reading[1].units)
+    assert not torch.equal(reading[0].mel, reading[1].mel)
+
+
+def test_without_a_mean_the_clip_speaks_in_its_own_voice() -> None:
+    model = build()
+    torch.manual_seed(0)
+    model.use(speaker_encoder=SpeakerEncoder(GE2EConfig.tiny().replace(embedding_size=256)).eval())
+    own = Speech(torch.from_numpy(tone(1.0, 16_000)), 16_000)
+    film = Video(mouths(6), 25.0, own)
+    found = model.synthesize(film).waveform
+    assert torch.equal(found, model.synthesize(mouths_of(film), own).waveform)
+    with pytest.raises(MediaError, match="whose voice"):
+        model.synthesize(mouths(6))
+
+
+def mouths_of(film: Video) -> torch.Tensor:
+    return film.frames
+
+
+def test_one_voice_or_one_for_each_clip(model: Lip2SpeechUnit) -> None:
+    clips = [mouths(3), mouths(4)]
+    voices = [torch.rand(256), torch.rand(256)]
+    made = model.synthesize(clips, voices)
+    for clip, voice, speech in zip(clips, voices, made, strict=True):
+        assert torch.allclose(speech.waveform, model.synthesize(clip, voice).waveform, atol=1e-5)
+    with pytest.raises(MediaError, match="2 clips but 1 voices"):
+        model.synthesize(clips, voices[:1])
+
+
+def test_a_first_stage_alone_borrows_a_vocoder(model: Lip2SpeechUnit, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "vocoder")
+    config = lip2speech_config().replace(vocoder=None, vocoder_source=str(tmp_path / "vocoder"))
+    alone = Lip2SpeechUnit(config).eval()
+    alone.first.load_state_dict(model.first.state_dict())
+    clip = mouths(5)
+    found = alone.synthesize(clip, model.mean_speaker).waveform
+    assert torch.allclose(found, model.synthesize(clip).waveform, atol=1e-5)
+    assert not any(key.startswith("vocoder") for key in alone.state_dict())
+    wrong = SpeakerEncoder(GE2EConfig.tiny()).save_pretrained(tmp_path / "wrong")
+    lost = Lip2SpeechUnit(config.replace(vocoder_source=str(wrong))).eval()
+    with pytest.raises(CheckpointError, match="holds no vocoder"):
+        lost.synthesize(clip, model.mean_speaker)
+    vocoder = Lip2SpeechUnit(lip2speech_config().replace(first=None)).eval()
+    with pytest.raises(ConfigError, match="cannot read lips"):
+        vocoder.synthesize(clip, model.mean_speaker)
+
+
+def test_clips_that_cannot_be_used_are_refused(model: Lip2SpeechUnit, tmp_path: Path) -> None:
+    wide = write_clip(tmp_path / "wide.mp4", size=(128, 72))
+    with pytest.raises(MediaError, match="landmarks"):
+        model.synthesize(wide)
+    with pytest.raises(MediaError, match=r"none\.mp4"):
+        model.synthesize(tmp_path / "none.mp4")
+    silent = write_clip(tmp_path / "silent.mp4", size=(96, 96), frames=5)
+    assert model.synthesize(silent).waveform.shape == (5 * 640,)
+    with pytest.raises(MediaError, match="whose voice"):
+        build().synthesize(silent)
+    with pytest.raises(ConfigError, match="do not agree"):
+        lip2speech_config().replace(**{"first.num_units": 7})
+    with pytest.raises(ConfigError, match="nothing is left"):
+        Lip2SpeechUnitConfig(first=None, vocoder=None)
+
+
+def test_erased_rectangles_lie_inside() -> None:
+    torch.manual_seed(0)
+    areas = []
+    for _ in range(200):
+        top, left, height, width = erased_rectangle(88, 88)
+        assert top >= 0 and left >= 0 and top + height <= 88 and left + width <= 88
+        areas.append(height * width / 88**2)
+    assert 0.01 < min(areas) and max(areas) < 0.36
+    top, left, height, width = erased_rectangle(88, 60, to_the_corner=True)
+    assert (top + height, left + width) == (88, 60)
+
+
+def test_time_masks_come_once_a_second() -> None:
+    torch.manual_seed(0)
+    for frames in (1, 10, 60):
+        clip = torch.ones(frames, 2, 2)
+        mask_time(clip, frames, 10)
+        hidden = int((clip[:, 0, 0] == 0).sum())
+        assert hidden <= 10 * max(1, round(frames / 25))
+        assert hidden < frames
+    settings = FirstStageTraining(erase=0.0, time_mask_frames=0)
+    video = torch.randn(2, 5, 8, 8)
+    assert torch.equal(augment_video(video, torch.tensor([5, 3]), settings), video)
+    erased = augment_video(video, torch.tensor([5, 3]), FirstStageTraining(erase=1.0))
+    assert not torch.equal(erased, video)
+    assert torch.equal(erased[1, 3:], video[1, 3:]), "padding is left as it is"
+
+
+def test_spoilt_mels_are_blurred_like_torchvision_and_noisy() -> None:
+    from torchvision.transforms.v2.functional import gaussian_blur
+
+    mel = torch.randn(2, 20, 30)
+    settings = MelAugmentation(blur_kernel=9, blur_sigma=(0.7, 0.7), noise=0.0)
+    expected = gaussian_blur(mel.unsqueeze(1), [9, 9], [0.7, 0.7]).squeeze(1)
+    assert torch.allclose(spoil_mel(mel, settings), expected, atol=1e-5)
+    noisy = spoil_mel(torch.zeros(2, 80, 200), MelAugmentation())
+    assert float(noisy.std()) == pytest.approx(1.0, abs=0.05)

@@ -1,0 +1,265 @@
+"""Use and training of the models that make faces speak, on parts a test can hold."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.models.batches import talking_face_batch, tiny_config
+from zoo.errors import ConfigError, MediaError
+from zoo.models.synctalkface.module import SyncTalkFace
+from zoo.models.talking_face.training import TrainedAnimator, cosine_fall
+from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
+from zoo.models.wav2lip_syncnet.module import Wav2Lip
+from zoo.nn.face_windows import generator_input
+from zoo.tasks import Picture, Speech, TalkingFace, Video
+from zoo.video import load_video, probe_video
+from zoo.video.landmarks import Landmarks
+
+CLASSES: dict[str, type[TrainedAnimator]] = {
+    "wav2lip_syncnet": Wav2Lip,
+    "synctalkface": SyncTalkFace,
+}
+
+
+def build(slug: str = "wav2lip_syncnet", **arguments: Any) -> Any:
+    torch.manual_seed(0)
+    model = CLASSES[slug](tiny_config(slug), **arguments)
+    model.log = lambda *args, **kwargs: None  # type: ignore[assignment]
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return build().eval()
+
+
+def picture(height: int = 80, width: int = 80) -> Tensor:
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+
+
+def speech(seconds: float = 0.6) -> Tensor:
+    return torch.randn(round(seconds * 16_000)) * 0.1
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+def test_latents_and_faces(slug: str) -> None:
+    model = build(slug).eval()
+    assert isinstance(model, TalkingFace)
+    mel, target = torch.randn(2, 3, 1, 80, 16), torch.rand(2, 3, 3, 64, 64)
+    latent = model.encode_audio(mel).detach().requires_grad_(True)
+    assert latent.shape[:2] == (2, 3)
+    faces = model.generate(latent, generator_input(target, target))
+    assert faces.shape == target.shape
+    faces.sum().backward()
+    assert latent.grad is not None, "a text front-end learns through the generator"
+
+
+def test_geometry_timing_and_sound(model: Any, tmp_path: Path) -> None:
+    sound = Speech(torch.randn(22_050) * 0.1, 44_100)  # half a second at a rate of its own
+    film = model.animate(Picture(picture(101, 90)), sound)
+    assert film.fps == 25 and film.frames.shape == (12, 3, 101, 90)
+    assert film.speech is sound
+    path = film.save(tmp_path / "talk.mp4")
+    assert probe_video(path).has_audio
+
+
+def test_outside_the_box_nothing_changes_and_inside_it_does(model: Any) -> None:
+    face = picture(100, 120)
+    film = model.animate(face, speech(), box=(30, 20, 94, 84))
+    outside = torch.ones(100, 120, dtype=torch.bool)
+    outside[20:84, 30:94] = False
+    assert (film.frames[..., outside] == face[..., outside]).all()
+    assert (film.frames[..., 60:75, 50:75] != face[..., 60:75, 50:75]).any()
+
+
+def test_a_video_keeps_its_rate_and_begins_again(model: Any, tmp_path: Path) -> None:
+    frames = torch.stack([torch.full((3, 64, 64), 20 * k, dtype=torch.uint8) for k in range(6)])
+    rate = 30_000 / 1001
+    path = Video(frames, rate).save(tmp_path / "face.mp4")
+    film = model.animate(path, speech(0.5))
+    assert film.fps == pytest.approx(rate) and len(film.frames) == 15
+    corner = film.frames[:, 0, 0, 0].float()
+    assert torch.allclose(corner[6:12], corner[:6]) and float(corner[:6].diff().min()) > 5
+    with av.open(str(film.save(tmp_path / "talk.mp4"))) as container:
+        assert container.streams.video[0].average_rate == Fraction(30_000, 1001)
+    longer = model.animate(path, speech(0.1))
+    assert len(longer.frames) == 3
+
+
+def test_a_moving_box_and_landmarks(model: Any, tmp_path: Path) -> None:
+    frames = picture(120, 160).expand(8, -1, -1, -1)
+    boxes = torch.tensor([[10.0 + k, 20, 74 + k, 84] for k in range(8)])
+    film = model.animate(Video(frames, 25.0), speech(0.32), box=boxes)
+    assert film.frames.shape == (8, 3, 120, 160)
+    points = np.zeros((8, 68, 2))
+    points[:, 36:48], points[:, 48:68] = (60, 50), (60, 80)
+    np.save(tmp_path / "points.npy", points)
+    by_file = model.animate(Video(frames, 25.0), speech(0.2), landmarks=tmp_path / "points.npy")
+    changed = (by_file.frames != frames[:5]).any(dim=1).any(dim=0).nonzero()
+    middle = changed.float().mean(dim=0)
+    assert abs(float(middle[1]) - 60) < 8 and 60 < float(middle[0]) < 110
+
+    class Detector:
+        def detect(self, frames: Tensor) -> Landmarks:
+            return Landmarks(points[: len(frames)])
+
+    found = model.animate(frames[0], speech(0.2), landmarks=Detector())
+    assert found.frames.shape == (5, 3, 120, 160)
+
+
+def test_sound_before_and_after_does_not_matter_to_a_frame(model: Any) -> None:
+    """A frame sees 0.2 s of sound: what is said elsewhere leaves it alone."""
+    face, first = picture(), speech(2.0)
+    second = first.clone()
+    second[:16_000] = torch.randn(16_000) * 0.1
+    one, other = (model.animate(face, s).frames for s in (first, second))
+    assert torch.equal(one[32:], other[32:])
+    assert not torch.equal(one[:20], other[:20])
+
+
+@pytest.mark.parametrize(
+    ("face", "sound", "options", "error", "message"),
+    [
+        (None, "ok", {}, MediaError, "expected a face as a path"),
+        (torch.zeros(2, 8, 8), "ok", {}, MediaError, "image tensor"),
+        (torch.zeros(2, 3, 8, 8), "ok", {}, MediaError, "uint8"),
+        ("absent.png", "ok", {}, MediaError, "absent.png: no such file"),
+        ("absent.mp4", "ok", {}, MediaError, "absent.mp4: no such file"),
+        ("ok", torch.tensor([0.1, float("nan")]).repeat(8000), {}, MediaError, "NaN"),
+        ("ok", torch.zeros(0), {}, MediaError, "waveform"),
+        ("ok", torch.zeros(100), {}, MediaError, "too short"),
+        ("ok", "absent.wav", {}, MediaError, "absent.wav: no such file"),
+        ("ok", None, {}, ConfigError, "driven by speech"),
+        ("ok", "ok", {"text": "hello"}, ConfigError, "driven by speech"),
+        ("ok", "ok", {"mark": "loud"}, ConfigError, "metadata, visible, none"),
+        ("ok", "ok", {"box": (0, 0, 4, 4)}, MediaError, "at least 16 x 16"),
+        ("ok", "ok", {"controls": {"address": torch.zeros(3, 3, 3)}}, ConfigError, "address"),
+        (["ok", "ok"], ["ok"], {}, MediaError, "list of as many"),
+        ("ok", ["ok", "ok"], {}, MediaError, "list of as many"),
+    ],
+)
+def test_bad_input(
+    model: Any, face: Any, sound: Any, options: dict[str, Any], error: type, message: str
+) -> None:
+    good = {"face": picture(), "speech": speech()}
+
+    def filled(given: Any, name: str) -> Any:
+        if isinstance(given, list):
+            return [filled(one, name) for one in given]
+        return good[name] if isinstance(given, str) and given == "ok" else given
+
+    with pytest.raises(error, match=message):
+        model.animate(filled(face, "face"), filled(sound, "speech"), **options)
+
+
+def test_a_checkpoint_without_a_generator_says_so() -> None:
+    expert_only = Wav2Lip(tiny_config("wav2lip_syncnet").replace(generator=None))
+    with pytest.raises(ConfigError, match=r"only a sync expert; load wav2lip\.tiny"):
+        expert_only.animate(picture(), speech())
+    with pytest.raises(ConfigError, match="nothing can be trained"):
+        Wav2Lip.recipe(Wav2LipConfig.preset("wav2lip"))
+
+
+def test_stages_of_the_presets() -> None:
+    names = {
+        preset: [stage.name for stage in Wav2Lip.recipe(Wav2LipConfig.preset(preset)).stages]
+        for preset in ("sync_expert", "paper", "paper_gan", "tiny")
+    }
+    assert names.pop("sync_expert") == ["expert"]
+    assert set(map(tuple, names.values())) == {("expert", "generator")}
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+def test_the_expert_is_frozen_while_the_generator_learns(slug: str) -> None:
+    model = build(slug).train()
+    assert model.sync_share() > 0
+    before = {k: v.clone() for k, v in model.expert.state_dict().items()}
+    model.training_step(talking_face_batch(model.config), 0).backward()
+    assert all(torch.equal(v, before[k]) for k, v in model.expert.state_dict().items())
+    assert all(p.grad is None for p in model.expert.parameters())
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+def test_the_sync_loss_waits(slug: str) -> None:
+    model = CLASSES[slug](
+        tiny_config(slug).replace(**{"training.sync_after": 10, "training.sync_below": 0.5})
+    )
+    assert model.sync_share() == 0
+    model._trainer = type("T", (), {"callback_metrics": {"val/sync": torch.tensor(0.6)}})()
+    model.on_validation_epoch_end()
+    assert not model.sync_counts
+    model._trainer.callback_metrics["val/sync"] = torch.tensor(0.4)
+    model.on_validation_epoch_end()
+    assert model.sync_counts
+    kept: dict[str, Any] = {}
+    model.on_save_checkpoint(kept)
+    resumed = CLASSES[slug](model.config)
+    resumed.on_load_checkpoint(kept)
+    assert resumed.sync_counts
+
+
+def test_the_expert_of_the_paper_learns_from_right_and_wrong_pairs() -> None:
+    model = Wav2Lip(tiny_config("wav2lip_syncnet").replace(**{"expert_training.loss": "bce"}))
+    torch.manual_seed(3)
+    batch = talking_face_batch(model.config)
+    values = {round(float(model.expert_loss(batch)), 4) for _ in range(8)}
+    assert len(values) > 1, "which pairs are right is drawn anew"
+
+
+def test_an_address_moves_the_lips() -> None:
+    model = build("synctalkface").eval()
+    slots = model.config.memory.slots
+    face, said = picture(), speech()
+    shown = [model.animate(face, said, address=torch.eye(slots)[k]).frames.int() for k in (0, 1)]
+    assert not torch.equal(*shown)
+    latent = model.encode_audio(torch.randn(1, 15, 1, 80, 16))
+    weights = model.addresses(latent)
+    assert weights.shape == (1, 15, slots)
+    assert torch.allclose(weights.sum(-1), torch.ones(1, 15), atol=1e-5)
+    with pytest.raises(ConfigError, match="address"):
+        model.animate(face, said, address=torch.eye(slots))
+
+
+def test_the_ablation_without_a_memory_ignores_the_address() -> None:
+    config = tiny_config("synctalkface").replace(**{"memory.recall": False})
+    model = SyncTalkFace(config).eval()
+    latent, faces = torch.randn(1, 2, 32), torch.rand(1, 2, 6, 64, 64)
+    one, other = (
+        model.generate(latent, faces, address=torch.eye(16)[k].expand(1, 2, -1)) for k in (0, 1)
+    )
+    assert torch.equal(one, other)
+
+
+def test_lips_that_judge_do_not_learn() -> None:
+    model = build("synctalkface")
+    frames = torch.rand(1, 5, 3, 64, 64, requires_grad=True)
+    model.lip_loss(torch.rand(1, 5, 3, 64, 64), frames).backward()
+    assert frames.grad is not None and float(frames.grad.abs().max()) > 0
+    assert all(p.grad is None for p in model.network.lip_encoder.parameters())
+
+
+def test_the_learning_rate_falls_along_a_cosine() -> None:
+    assert [round(cosine_fall(x, 0.1), 3) for x in (0, 0.5, 1, 2)] == [1, 0.55, 0.1, 0.1]
+    assert cosine_fall(0.3, 1.0) == 1
+
+
+def test_real_clip_end_to_end(model: Any, tmp_path: Path, real_root: Path) -> None:
+    clips = sorted(real_root.glob("lrs3/t*/*/[0-9]*[0-9].mp4"))
+    if not clips:
+        pytest.skip("ZOO_REAL: no lrs3 clips")
+    path = clips[0]
+    film = model.animate(path, path, box=(40, 40, 190, 190))
+    original = load_video(path)
+    assert abs(len(film.frames) - len(original.frames)) <= 2
+    count = min(len(film.frames), len(original.frames))
+    assert torch.equal(film.frames[:count, :, :90], original.frames[:count, :, :90])
+    again = load_video(film.save(tmp_path / "talk.mp4"), with_audio=True)
+    assert again.frames.shape == film.frames.shape

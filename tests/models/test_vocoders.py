@@ -1,0 +1,171 @@
+"""Mel and unit vocoders: training as a GAN, resuming, what is saved, use and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.models.speech_training import last_checkpoint, train, unit_source, voice_source
+from zoo.errors import ConfigError, MediaError
+from zoo.hub.load import from_pretrained
+from zoo.models.mel_vocoder.config import MelVocoderConfig
+from zoo.models.mel_vocoder.module import MelVocoder
+from zoo.models.unit_vocoder.config import UnitVocoderConfig
+from zoo.models.unit_vocoder.module import UnitVocoder
+from zoo.nn.units import Units
+from zoo.tasks import Speech
+
+GAN = (
+    *("--model.config.training.gan_start", "2", "--model.config.training.batch_size", "2"),
+    *("--model.config.training.crop_samples", "3200", "--data.eval_samples", "6400"),
+    *("--model.config.training.warmup_updates", "1"),
+)
+NARROW = {
+    "istft.width": 16,
+    "istft.num_blocks": 1,
+    "istft.ffn_size": 16,
+}
+FLAGS = tuple(word for k, v in NARROW.items() for word in (f"--model.config.{k}", str(v)))
+
+
+def mel_vocoder(preset: str = "tiny", **changes: Any) -> MelVocoder:
+    torch.manual_seed(0)
+    return MelVocoder(MelVocoderConfig.preset(preset, {**NARROW, **changes})).eval()
+
+
+def unit_vocoder(**changes: Any) -> UnitVocoder:
+    torch.manual_seed(0)
+    small = {"network.generator.channels": 32, "network.embedding_size": 8}
+    return UnitVocoder(UnitVocoderConfig.preset("tiny", {**small, **changes})).eval()
+
+
+def test_gan_training_resumes_with_both_optimizers(talkers: Path, tmp_path: Path) -> None:
+    words = (*GAN, *FLAGS, "--model.config.training.total_steps")
+    train(MelVocoder, talkers, tmp_path, *words, "6", "--max_steps", "4")
+    first = last_checkpoint(tmp_path / "vocoder")
+    # two updates of the generator alone, one of both
+    assert first["vocoder_updates"] == 3
+    assert len(first["optimizer_states"]) == len(first["lr_schedulers"]) == 2
+    assert first["optimizer_states"][1]["state"], "the discriminators have been trained"
+    folder = train(
+        MelVocoder, talkers, tmp_path, *words, "6", "--max_steps", "6", "--ckpt_path", "last"
+    )
+    second = last_checkpoint(tmp_path / "vocoder")
+    assert second["vocoder_updates"] == 4
+    steps = [s["step"] for s in second["optimizer_states"][1]["state"].values()]
+    assert {int(step) for step in steps} == {2}
+    saved = load_file(folder / "model.safetensors")
+    assert any(key.startswith("discriminators.") for key in second["state_dict"])
+    assert not any(key.startswith("discriminators.") for key in saved)
+    assert from_pretrained(folder).discriminators is None
+
+
+def test_training_brings_the_spectra_nearer(talkers: Path, tmp_path: Path) -> None:
+    from zoo.data.speech_crops import SpeechCropDataModule
+
+    words = (*GAN, *FLAGS, "--model.config.training.gan_start", "null")
+    words = (*words, "--model.config.training.lr", "0.01", "--max_steps", "25")
+    trained = from_pretrained(train(MelVocoder, talkers, tmp_path, *words))
+    data = SpeechCropDataModule(str(talkers), crop_samples=6400, num_workers=0, vary=False)
+    batch = next(iter(data.val_dataloader()))
+
+    def distance(model: MelVocoder) -> float:
+        with torch.no_grad():
+            made, _ = model.resynthesize_batch(batch)
+            return float(model.mel_loss(made[:, 0], batch["wav"]))
+
+    assert distance(trained) < 0.8 * distance(mel_vocoder())
+
+
+def test_no_stage_no_discriminators_and_the_paper_has_them() -> None:
+    with torch.device("meta"):
+        assert MelVocoder(MelVocoderConfig.hifigan_16k_hop160()).discriminators is None
+        model = MelVocoder(MelVocoderConfig.hifigan_16k_hop160(), stage="vocoder")
+    sizes = [sum(p.numel() for p in part.parameters()) for part in model.discriminators.children()]
+    assert [round(size / 1e6) for size in sizes] == [41, 30]
+
+
+@pytest.mark.parametrize("preset", ["tiny", "tiny_hifigan"])
+def test_resynthesis_keeps_the_length(preset: str) -> None:
+    model = mel_vocoder(preset, **{"hifigan.channels": 16})
+    for samples in (6400, 1601):
+        made = model.resynthesize(torch.randn(samples) * 0.1)
+        assert made.waveform.shape == (samples,)
+    several = model.resynthesize([Speech(torch.randn(8000) * 0.1, 8000), torch.randn(3000) * 0.1])
+    assert [one.waveform.shape[0] for one in several] == [16_000, 3000]
+    assert model.vocode([torch.zeros(80, 3), torch.zeros(80, 7)])[1].waveform.shape[0] == 7 * 160
+
+
+@pytest.mark.parametrize(
+    ("mel", "complaint"),
+    [
+        (torch.zeros(79, 5), r"expected \(80, T\)"),
+        (torch.zeros(80), r"expected \(80, T\)"),
+        (torch.zeros(80, 0), r"expected \(80, T\)"),
+        (torch.full((80, 3), torch.nan), "NaN"),
+    ],
+)
+def test_a_wrong_mel_is_refused(mel: torch.Tensor, complaint: str) -> None:
+    with pytest.raises(MediaError, match=complaint):
+        mel_vocoder().vocode(mel)
+
+
+def test_configurations_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="256 samples a frame"):
+        MelVocoderConfig.preset("hifigan_v1", {"front_end": "tacotron16k"})
+    with pytest.raises(ConfigError, match="gan_start must be even"):
+        MelVocoderConfig.preset("tiny", {"training.gan_start": 3})
+
+
+def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sources = ("--model.config.unit_source", str(units))
+    sources = (*sources, "--model.config.speaker_source", str(voices))
+    sizes = {
+        "network.num_units": 6,
+        "network.generator.channels": 32,
+        "network.embedding_size": 8,
+        "network.speaker_size": 64,
+    }
+    flags = tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
+    folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *sources, *flags, "--max_steps", "4")
+    model = from_pretrained(folder)
+    made = model.vocode([0, 3, 5], speaker=torch.rand(64))
+    assert made.waveform.shape[0] % 320 == 0
+    state = last_checkpoint(tmp_path / "o" / "vocoder")
+    assert len(state["optimizer_states"]) == 2
+
+
+def test_units_say_whether_they_are_reduced() -> None:
+    model = unit_vocoder()
+    voice = torch.nn.functional.normalize(torch.rand(256), dim=0)
+    frames = Units(torch.tensor([4, 4, 4, 9]), 50.0)
+    made = model.vocode(frames, speaker=voice)
+    assert made.waveform.shape[0] == 4 * 320  # a unit a frame: nothing is predicted
+    reduced = model.synthesize_units(frames.reduced(), speaker=voice)
+    assert reduced.durations.shape == (1, 2)
+    assert reduced.waveform.shape[2] == 320 * int(reduced.durations.sum())
+    without = unit_vocoder(**{"network.durations": None})
+    assert without.vocode(frames.reduced(), speaker=voice).waveform.shape[0] == 4 * 320
+
+
+@pytest.mark.parametrize(
+    ("units", "speaker", "complaint"),
+    [
+        ([100], "vector", "another inventory"),
+        ([], "vector", "no units"),
+        ([-1, -1], "vector", "no units"),
+        ([1], None, "speaker is lacking"),
+        ([1], 3, "expected a vector"),
+        (Units(torch.tensor([1]), 50.0, "other/L1/km9"), "vector", "units are of other"),
+    ],
+)
+def test_wrong_units_and_voices_are_refused(units: Any, speaker: Any, complaint: str) -> None:
+    model = unit_vocoder(inventory="tiny-hubert/L3/km100")
+    voice = torch.rand(256) if speaker == "vector" else speaker
+    with pytest.raises(MediaError, match=complaint):
+        model.vocode(units, speaker=voice)
