@@ -1,6 +1,6 @@
 """How good the judges of the tiny corpora are, on clips they were not trained on.
 
-    python benchmarks/judges.py [--clips 150] [--seed 20260] [--only asr] [--data DIR] [--out FILE]
+    python benchmarks/judges.py [--clips 150] [--seed 20260] [--only asr] [--data DIR] [--cards]
 
 Clips are made afresh: other seed, held-out voices, faces and sentences. Printed with 95 % bootstrap
 intervals over recordings (people):
@@ -38,6 +38,8 @@ from zoo.data.corpora import make
 from zoo.data.corpora.clips import plan_clips, render
 from zoo.data.lrs3 import read_lrs3
 from zoo.data.utterances import Utterance
+from zoo.hub.card import write_card
+from zoo.hub.paths import checkout_folder
 from zoo.metrics.base import Row
 from zoo.metrics.cer import CER
 from zoo.metrics.lse import LSE
@@ -214,6 +216,23 @@ def show(name: str, found: Found) -> None:
     Console().print(table)
 
 
+def keep(folder: Path, found: Found, seed: int) -> None:
+    """Write the numbers into a checkpoint's config.json, and from there into its card."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    how = (
+        f"`python benchmarks/judges.py --seed {seed}`: people and sentences that no seed trains on"
+    )
+    rows = {
+        f"held out, {label}": f"{one['value']:.2f} (95 % interval {one['low']:.2f} to "
+        f"{one['high']:.2f}, n {one['n']:.0f})"
+        for label, one in found.items()
+    }
+    config["training"] |= {"held-out figures": how, **rows}
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_card(folder)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=("asr", "syncnet", "landmarks"))
@@ -221,9 +240,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20260, help="one that nothing is trained on")
     parser.add_argument("--data", type=Path, help="a tiny-lrs3 of that seed, if there is one")
     parser.add_argument("--folder", type=Path, help="of the judges (default: the shipped ones)")
-    parser.add_argument("--out", type=Path, help="write the numbers as JSON")
+    parser.add_argument("--cards", action="store_true", help="write the numbers into the cards")
     args = parser.parse_args()
-    results: dict[str, Found] = {}
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data or Path(scratch) / "corpus"
         if args.data is None and args.only != "syncnet":
@@ -236,14 +254,14 @@ def main() -> int:
             name = f"judge_{short}.tiny"
             judge = zoo.from_pretrained(args.folder / name if args.folder else name).eval()
             if short == "asr":
-                results[name] = recognition(judge, data)
+                found = recognition(judge, data)
             elif short == "syncnet":
-                results[name] = synchronisation(judge, Path(scratch), args.seed, args.clips)
+                found = synchronisation(judge, Path(scratch), args.seed, args.clips)
             else:
-                results[name] = landmarks(judge, data)
-            show(f"{name}, seed {args.seed}", results[name])
-    if args.out:
-        args.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+                found = landmarks(judge, data)
+            show(f"{name}, seed {args.seed}", found)
+            if args.cards:
+                keep(checkout_folder() / name, found, args.seed)
     return 0
 
 

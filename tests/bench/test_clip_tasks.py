@@ -152,6 +152,13 @@ def test_conditions_are_slices(voxmm, tmp_path) -> None:
     assert result.value("wer[norm=lrs@1,condition=noise-hard]") == 100.0
     assert result.metrics["wer[norm=lrs@1,condition=clean]"]["n"] == 4
     assert result.metrics[WER]["n"] == 20
+    zeroed = clip_run(
+        ToyReader(), "tiny-lrs-voxmm-avsr", voxmm, tmp_path / "zeroed", ablate="audio-zeroed"
+    )
+    both = clip_run(ToyReader(), "tiny-lrs-voxmm-avsr", voxmm, tmp_path / "both")
+    found = {one.id: one for one in compare(both.folder, zeroed.folder).differences}
+    assert found["wer[norm=lrs@1,condition=clean]"].verdict == "better"
+    assert found["wer[norm=lrs@1,condition=noise-hard]"].value == 0.0
     only = clip_run(ToyReader(), "tiny-lrs-voxmm-vsr", voxmm, tmp_path / "vsr")
     assert only.data["slices"] == {} and only.metrics[WER]["n"] == 4
 

@@ -21,7 +21,7 @@ from zoo.video import as_video, save_video
 
 RATE = 16_000
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-SIZE = 48
+SIZE = 96  # as ready-cropped mouths are
 
 
 def make_clips(root: Path, videos: int = 3, segments: int = 3, seed: int = 0) -> Path:

@@ -146,6 +146,28 @@ def test_over_the_network(address: str, shards: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "cache").rglob("chunk-*.bin"))  # fetched to where it was told
 
 
+def test_another_set_at_the_same_address(address: str, lrs3: Path, shards: Path) -> None:
+    """What was fetched before is not mixed up with what is there now, nor one split with another."""
+    first = batches(address, "test")
+    module = AudioVisualDataModule(address, size=32, batch_size=2, num_workers=0)
+    assert [b["id"] for b in module.val_dataloader()] != [b["id"] for b in first]
+    kept = shards.with_name("kept")
+    shards.rename(kept)
+    try:
+        write_shards("lrs3", lrs3, shards, ["train30", "dev"])
+        shutil.move(shards / "dev", shards / "test")
+        about = (shards / ABOUT).read_text().replace('"dev"', '"test"')
+        (shards / ABOUT).write_text(about)
+        now = batches(address, "test")
+    finally:
+        shutil.rmtree(shards)
+        kept.rename(shards)
+    assert sum(len(b["id"]) for b in now) == 2
+    assert {name for b in now for name in b["id"]}.isdisjoint(
+        name for b in first for name in b["id"]
+    )
+
+
 def test_nothing_at_the_address(address: str) -> None:
     with pytest.raises(DataError, match=f"none/{ABOUT} cannot be read: 404"):
         Shards(f"{address}/none")

@@ -246,3 +246,15 @@ def test_reading_needs_no_torch() -> None:
         "sys.exit(bool({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_manifest_may_have_names_with_another_beginning() -> None:
+    for name in ("wav2lip.wav2lip-gan", "wav2lip_syncnet.wav2lip-gan"):
+        entry = find(name)
+        assert (entry.name, entry.slug, entry.tag) == (
+            "wav2lip_syncnet.wav2lip-gan",
+            "wav2lip_syncnet",
+            "wav2lip-gan",
+        )
+    with pytest.raises(SourceError, match="no checkpoint"):
+        find("wav2lap.tiny")

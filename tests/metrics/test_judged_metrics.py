@@ -17,8 +17,8 @@ from zoo.models.ge2e.module import SpeakerEncoder
 from zoo.models.ge2e.official import packaged_weights
 from zoo.models.syncnet.config import SyncNetConfig
 from zoo.models.syncnet.module import SyncNetJudge
-from zoo.nn.sync_clips import sync_of
 from zoo.nn.ge2e import raise_volume
+from zoo.nn.sync_clips import sync_of
 from zoo.nn.syncnet import LipTower, shifted_distances
 from zoo.tasks import Speech, Video
 
@@ -163,3 +163,22 @@ def test_weights_of_a_package_that_is_absent(monkeypatch: pytest.MonkeyPatch) ->
     assert packaged_weights() is None
     with pytest.raises(CheckpointError, match="resemblyzer"):
         SpeakerEncoder.from_package()
+
+
+def test_several_clips_at_once_give_the_same_numbers_in_order(judge: SyncNetJudge) -> None:
+    data = [(f"clip{i}", "s", clip(8 + i), None) for i in range(5)]
+    data.insert(2, ("short", "s", clip(5), None))
+    threads = torch.get_num_threads()
+    found = []
+    for workers in (1, 3):
+        metric = LSE(judge="tiny", workers=workers)
+        metric.use(judge)
+        found.append(metric.rows(data))
+    one, several = found
+    assert [row.id for row in several] == [item[0] for item in data]
+    assert several[2].values == {"missing": 1.0}
+    for a, b in zip(one, several, strict=True):
+        assert a.values == pytest.approx(b.values, rel=1e-4, abs=1e-4)
+    assert torch.get_num_threads() == threads
+    with pytest.raises(TypeError, match="workers"):
+        LSE(workers=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ from zoo.tasks import Speech, Video
 
 def build(**changes: Any) -> Lip2SpeechUnit:
     torch.manual_seed(0)
-    return Lip2SpeechUnit(lip2speech_config().replace(**changes)).eval()
+    model = Lip2SpeechUnit(lip2speech_config().replace(**changes)).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("original0"):  # the small weights of the start let nothing through
+            parameter.data.mul_(20)
+    return model
 
 
 def mouths(frames: int) -> torch.Tensor:
@@ -48,17 +53,13 @@ def model() -> Lip2SpeechUnit:
 
 def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None:
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    small = lip2speech_config()
+    sizes = {"num_units": 6, "speaker_size": 64}
     values = {
         "unit_source": units,
         "speaker_source": voices,
-        "first.num_units": 6,
-        "first.speaker_size": 64,
-        "vocoder.num_units": 6,
-        "vocoder.speaker_size": 64,
-        "vocoder.generator.channels": 32,
-        "vocoder.embedding_size": 8,
-        "first.stem_widths": "[4,4,8,8]",
-        "first.conformer.num_layers": 1,
+        "first": json.dumps(small.first.replace(**sizes).to_dict()),
+        "vocoder": json.dumps(small.vocoder.replace(**sizes).to_dict()),
         "first_training.batch_size": 2,
         "training.batch_size": 2,
         "training.crop_samples": 6400,
@@ -113,7 +114,7 @@ def test_the_voice_may_be_a_vector_a_recording_or_the_mean(model: Lip2SpeechUnit
     by_recording = model.synthesize(clip, recording).waveform
     vector = model.voice(recording)
     assert vector.shape == (256,)
-    assert torch.equal(by_recording, model.synthesize(clip, vector).waveform)
+    assert torch.allclose(by_recording, model.synthesize(clip, vector).waveform, atol=1e-6)
     # units are read from the lips alone
     reading = [model.read(torch.randn(5, 88, 88).fill_(0.3), v) for v in (vector, other)]
     assert torch.equal(reading[0].units, reading[1].units)
@@ -187,7 +188,8 @@ def test_erased_rectangles_lie_inside() -> None:
         top, left, height, width = erased_rectangle(88, 88)
         assert top >= 0 and left >= 0 and top + height <= 88 and left + width <= 88
         areas.append(height * width / 88**2)
-    assert 0.01 < min(areas) and max(areas) < 0.36
+    assert min(areas) > 0.01
+    assert max(areas) < 0.36
     top, left, height, width = erased_rectangle(88, 60, to_the_corner=True)
     assert (top + height, left + width) == (88, 60)
 

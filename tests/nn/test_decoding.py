@@ -119,9 +119,7 @@ def test_a_batch_gives_what_its_utterances_give(rules: SearchRules, beam: int) -
     together = search(memory, lengths, rules, beam, ctc)
     for row, frames in enumerate(lengths.tolist()):
         part = slice(row, row + 1)
-        alone = search(
-            memory[part, :frames], lengths[part], rules, beam, ctc[part, :frames]
-        )[0]
+        alone = search(memory[part, :frames], lengths[part], rules, beam, ctc[part, :frames])[0]
         assert len(alone) == len(together[row])
         for one, other in zip(alone, together[row], strict=True):
             assert one.tokens.tolist() == other.tokens.tolist()

@@ -269,5 +269,5 @@ def test_the_wrong_network_is_refused() -> None:
 def test_alphabet_is_the_official_one() -> None:
     _, golden = load("avrelscore")
     assert list(alphabet.SYMBOLS) == golden.config["char_list"]
-    assert alphabet.BLANK == golden.config["blank"]
-    assert alphabet.END == golden.config["eos"]
+    assert golden.config["blank"] == alphabet.BLANK
+    assert golden.config["eos"] == alphabet.END

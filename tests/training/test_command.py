@@ -36,6 +36,11 @@ def test_bare_trainer_flags_get_their_prefix(tmp_path: Path) -> None:
     )
 
 
+def test_an_address_stays_an_address(tmp_path: Path) -> None:
+    flags = ["speechclip", "--data", "http://host/shards", "--out", str(tmp_path)]
+    assert parse_arguments(flags, ["speechclip"]).data == "http://host/shards"
+
+
 def test_missing_data_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     arguments = parse_arguments(words(tmp_path / "absent", tmp_path / "out"), ["speechclip"])
     with pytest.raises(DataError, match="absent: there is no such folder"):

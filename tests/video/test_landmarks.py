@@ -14,7 +14,7 @@ import torch
 from zoo.errors import MediaError, ZooError
 from zoo.video.landmark_files import read_landmarks, write_landmarks
 from zoo.video.landmarks import Landmarks, find_landmarks
-from zoo.video.mediapipe_faces import VARIABLE, MediaPipeFaces, find_model, largest_face
+from zoo.video.mediapipe_faces import ENTRY, VARIABLE, MediaPipeFaces, find_model, largest_face
 
 POINTS = np.random.default_rng(0).uniform(0, 200, (4, 68, 2))
 FRAMES = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
@@ -120,8 +120,14 @@ def test_mediapipe_says_which_model_it_wants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(MediaError, match=r"blaze_face_full_range\.tflite"):
-        find_landmarks(FRAMES, "mediapipe")
+    monkeypatch.setenv("ZOO_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("zoo.hub.hubrepo.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(MediaError, match=r"(?s)zoo fetch judge.mediapipe-face.*blaze_face_full"):
+        find_model(None)
+    fetched = tmp_path / "models" / ENTRY / "blaze_face_short_range.tflite"
+    fetched.parent.mkdir(parents=True)
+    fetched.write_bytes(b"x")
+    assert find_model(None) == fetched
     with pytest.raises(MediaError, match="no such model file"):
         find_model(tmp_path / "x.tflite")
     model = tmp_path / "blaze_face_short_range.tflite"
@@ -135,7 +141,7 @@ def test_mediapipe_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     model = tmp_path / "blaze_face_full_range.tflite"
     model.write_bytes(b"x")
     monkeypatch.setattr("zoo.video.mediapipe_faces.find_spec", lambda name: None)
-    with pytest.raises(MediaError, match="pip install mediapipe"):
+    with pytest.raises(MediaError, match=r"avspeech-zoo\[landmarks\]"):
         MediaPipeFaces(model)
 
 

@@ -4,10 +4,14 @@ Public functions (importing this package is cheap, no torch):
 
     run_task(model, task, data_root, out, *, limit=None, batch_size=8, seed=0, devices=1,
              num_nodes=1, accelerator="auto", strategy="auto", precision=None, workers=None,
-             force_new=False, retry_failed=False, progress=True, model_name=None) -> Result
+             force_new=False, retry_failed=False, progress=True, model_name=None, ablate=None,
+             noise=None) -> Result
         Predict every sample of a task (resuming what `out` already holds) and score it. `model`
-        is a `from_pretrained` source or a loaded model; `task` is "name" or "name@version".
-    score_run(folder) -> Result          scores a finished run folder again, without the model
+        is a `from_pretrained` source, a loaded model, or `baseline.NAME` for a row that no model
+        makes (`zoo.bench.reference_rows`); `task` is "name" or "name@version".
+    score_run(folder, data_root=None) -> Result
+        Scores a finished run folder again, without the model; output that is compared with
+        original media needs the folder of the dataset.
     load_result(path) -> Result          a result.json, or the folder that holds one
     compare(first, second) -> Comparison paired bootstrap of two run folders
     list_tasks() -> list[Task]           load_task("name[@version]") -> Task
@@ -20,7 +24,10 @@ Public functions (importing this package is cheap, no torch):
     load_results(folder) -> list[Result]    load_published(folder) -> list[PublishedTable]
 
 Files of a run folder: run.json, references.jsonl, predictions/shard-RRRRR.jsonl,
-scores/<metric@version>.jsonl, result.json.
+media/<id>.{wav,mp4}, scores/<metric@version>.jsonl, result.json.
+
+Anybody's own files are scored by `zoo.bench.file_scoring`, a copy of a dataset is checked by
+`zoo.bench.prepare`.
 """
 
 from __future__ import annotations

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bench.bootstrap import RESAMPLES, paired, seed_of
+from zoo.bench.bootstrap import RESAMPLES, PairedDifference, paired, seed_of
 from zoo.bench.result import Result, load_result
-from zoo.bench.scoring import load_rows
+from zoo.bench.samples import load_references
+from zoo.bench.scoring import all_figures, load_rows
 from zoo.bench.task import load_task
 from zoo.errors import BenchError
+from zoo.metrics.base import Figure
 
 
 @dataclass(frozen=True)
@@ -79,35 +81,37 @@ def _describe(result: Result) -> str:
 
 def _differences(one: Result, two: Result, resamples: int) -> list[Difference]:
     assert one.folder is not None and two.folder is not None
+    task = load_task(one.task)
+    conditions = {sample.id: sample.condition for sample in load_references(one.folder)}
     found = []
-    for metric in load_task(one.task).build_metrics():
+    for metric in task.build_metrics():
         left, right = load_rows(one.folder, metric), load_rows(two.folder, metric)
-        theirs = {figure.id: figure for figure in metric.figures(right)}
-        for figure in metric.figures(left):
+        theirs = {
+            figure.id: (figure, rows)
+            for figure, rows in all_figures(task, metric, right, conditions)
+        }
+        for figure, rows in all_figures(task, metric, left, conditions):
             values = one.value(figure.id), two.value(figure.id)
             if figure.id not in theirs or values[0] is None or values[1] is None:
                 continue
-            drawn = paired(
-                figure,
-                left,
-                right,
-                seed_of(one.task, figure.id),
-                resamples,
-                second_figure=theirs[figure.id],
-            )
+            other, their_rows = theirs[figure.id]
+            seed = seed_of(one.task, figure.id)
+            drawn = paired(figure, rows, their_rows, seed, resamples, second_figure=other)
             if math.isfinite(drawn.low):
-                found.append(
-                    Difference(
-                        figure.id,
-                        figure.label,
-                        figure.unit,
-                        figure.higher_is_better,
-                        values[0],
-                        values[1],
-                        drawn.value,
-                        drawn.low,
-                        drawn.high,
-                        drawn.wrong_sign,
-                    )
-                )
+                found.append(_difference(figure, values[0], values[1], drawn))
     return found
+
+
+def _difference(figure: Figure, first: float, second: float, drawn: PairedDifference) -> Difference:
+    return Difference(
+        figure.id,
+        figure.label,
+        figure.unit,
+        figure.higher_is_better,
+        first,
+        second,
+        drawn.value,
+        drawn.low,
+        drawn.high,
+        drawn.wrong_sign,
+    )

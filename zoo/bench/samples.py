@@ -97,18 +97,12 @@ def read_samples(task: Task, root: str | Path, limit: int | None = None) -> list
     return make(entries[:limit])
 
 
-def reader_of(dataset: str) -> Callable[..., Sequence[Any]]:
-    """The reader of a dataset of `READERS`."""
-    module, function = READERS[dataset]
-    reader: Callable[..., Sequence[Any]] = getattr(import_module(module), function)
-    return reader
-
-
 def _entries(
     task: Task, root: Path
 ) -> tuple[Callable[[Sequence[Any]], list[Sample]], Sequence[Any]]:
     """How entries become samples, and the entries of a split."""
-    reader = reader_of(task.dataset)
+    module, function = READERS[task.dataset]
+    reader: Callable[..., Sequence[Any]] = getattr(import_module(module), function)
     entries = reader(root, task.split)
     if task.protocol == "SpeechImageRetriever":
         return retrieval_samples, entries

@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "prepare": ("zoo.cli.prepare", "cut the mouth out of videos, as a published pipeline does"),
     "train": ("zoo.cli.train", "train a model (all Trainer flags work)"),
     "retrieve": ("zoo.cli.retrieve", "rank pictures by a spoken query"),
+    "transcribe": ("zoo.cli.transcribe", "what is said in a video, or in a folder of them"),
     "animate": ("zoo.cli.animate", "make a face say what a recording says"),
     "synthesize": ("zoo.cli.synthesize", "give a silent clip its speech"),
     "corpus": ("zoo.cli.corpus", "make or look at a tiny corpus"),

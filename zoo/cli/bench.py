@@ -89,14 +89,12 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="lrs3, lrs2, lrs-voxmm, flickr8k or coco")
+    parser.add_argument("name", help="lrs3, lrs2, lrs-voxmm, mtedx, flickr8k, coco or auto")
     parser.add_argument("--root", required=True, type=Path, help="folder of the dataset")
     parser.add_argument(
         "--out", type=Path, help="where to write the list of files (default: NAME.manifest.json)"
     )
-    parser.add_argument("--split", nargs="+", help="only these splits")
-    parser.add_argument("--decode", action="store_true", help="open every file, not only hash it")
-    parser.add_argument("--workers", type=int, default=8, help="files in work at once")
+    parser.add_argument("--media", action="store_true", help="open every file, not only hash it")
 
 
 def _leaderboard_arguments(parser: argparse.ArgumentParser) -> None:
@@ -230,9 +228,7 @@ def _prepare(args: argparse.Namespace) -> int:
     from zoo.bench.prepare import prepare_dataset, summary_of
 
     out = args.out or Path(f"{args.name}.manifest.json")
-    found = prepare_dataset(
-        args.name, args.root, out, splits=args.split, decode=args.decode, workers=args.workers
-    )
+    found = prepare_dataset(args.name, args.root, out, media=args.media)
     console = Console()
     console.print(summary_of(found))
     console.print(f"{out}", markup=False)

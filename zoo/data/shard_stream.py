@@ -7,6 +7,7 @@ when the disk fills. Addresses may begin with http://, https://, s3://, gs://, a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -93,9 +94,11 @@ class Shards:
     def stream(self, kind: str, split: str, decode: Decode, **options: Any) -> ShardStream:
         """The samples of a split; options are those of `ShardStream`."""
         self.about.check(kind, split, self.root)
-        _check_index(self._text(f"{split}/index.json"), f"{self.root}/{split}")
-        count = self.about.splits[split]
-        return ShardStream(f"{self.root}/{split}", kind, count, decode, **options)
+        folder = f"{self.root}/{split}"
+        index = self._text(f"{split}/index.json")
+        _check_index(index, folder)
+        source = Dir(path=str(_cache(folder, index)), url=folder) if "://" in folder else folder
+        return ShardStream(source, kind, self.about.splits[split], decode, **options)
 
     def _text(self, name: str) -> str:
         try:
@@ -117,7 +120,7 @@ class ShardStream(IterableDataset[dict[str, Any]]):
     process, None where it depends on the workers.
 
     Args:
-        folder: folder or address of the chunks.
+        source: folder of the chunks, or their address with the folder they are fetched to.
         kind: of the entries.
         count: samples of the split.
         decode: makes an item of a sample, in the worker.
@@ -130,7 +133,7 @@ class ShardStream(IterableDataset[dict[str, Any]]):
 
     def __init__(
         self,
-        folder: str,
+        source: str | Dir,
         kind: str,
         count: int,
         decode: Decode,
@@ -143,15 +146,8 @@ class ShardStream(IterableDataset[dict[str, Any]]):
     ) -> None:
         self.kind, self.decode, self.batch_size, self.seed = kind, decode, batch_size, seed
         self.bucket, self.train, self.epoch = bucket and train, train, 0
-        remote = "://" in folder
-        source = Dir(path=None, url=folder) if remote else folder
-        self.source = StreamingDataset(
-            source,
-            cache_dir=os.environ.get("LITDATA_CACHE_DIR"),
-            shuffle=train,
-            seed=seed,
-            drop_last=False,  # decided below; in an evaluation nothing may be left out
-        )
+        # what is dropped is decided below; in an evaluation nothing may be left out
+        self.source = StreamingDataset(source, shuffle=train, seed=seed, drop_last=False)
         world = self.source.distributed_env.world_size
         self.whole = train and count >= batch_size * max(1, num_workers) * world
         self.source.drop_last = self.whole
@@ -190,6 +186,14 @@ def _batches(buffer: list[bytes], size: int, draw: np.random.Generator) -> Itera
     for k in draw.permutation(whole).tolist():
         yield from buffer[k * size : (k + 1) * size]
     yield from buffer[whole * size :]
+
+
+def _cache(address: str, index: str) -> Path:
+    """Where the chunks of an address are kept: other content, other folder."""
+    root = os.environ.get("LITDATA_CACHE_DIR") or Path.home() / ".lightning" / "chunks"
+    folder = Path(root) / hashlib.sha256(f"{address}\0{index}".encode()).hexdigest()[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _check_index(text: str, where: str) -> None:

@@ -38,7 +38,7 @@ _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def find(name: str) -> Entry:
-    """The entry called `name` (`slug.tag`).
+    """The entry called `name` (`slug.tag`, or with another beginning that its manifest allows).
 
     Raises:
         SourceError: no such entry; the message lists the nearest names, or the tags of the slug
@@ -49,7 +49,7 @@ def find(name: str) -> Entry:
     if slug is not None:
         entries = list_checkpoints(slug)
         for entry in entries:
-            if entry.name == name:
+            if entry.tag == tag:
                 return entry
         if not tag:
             names = ", ".join(entry.name for entry in entries) or "none"
@@ -121,12 +121,15 @@ def validate() -> list[str]:
     if problems:
         return problems
     entries = list_checkpoints()
-    names = [entry.name for entry in entries]
+    names = [f"{entry.slug}.{entry.tag}" for entry in entries]
     problems += [
         f"{name}: listed twice" for name in sorted({n for n in names if names.count(n) > 1})
     ]
     for entry in entries:
-        problems += [f"{entry.name}: {text}" for text in _entry_problems(entry, set(names))]
+        problems += [
+            f"{entry.name}: {text}"
+            for text in _entry_problems(entry, {*names, *(e.name for e in entries)})
+        ]
     return problems
 
 

@@ -20,3 +20,16 @@ def lacking(source: str) -> str | None:
     except (ZooError, OSError, ValueError) as error:
         return f"the judge {source} is not on this machine: {str(error).splitlines()[0]}"
     return None
+
+
+def official_file(name: str) -> Path:
+    """The first official file of a catalogue entry; nothing is downloaded.
+
+    Raises:
+        CheckpointError: it is not on this machine; says what to do.
+    """
+    from zoo.hub.catalogue import find
+    from zoo.hub.hubrepo import Access
+    from zoo.hub.official import official_files
+
+    return official_files(find(name), Access.of(None, True))[0]

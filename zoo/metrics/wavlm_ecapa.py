@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ZooError
 from zoo.hub.keymap import KeyMap, Rule, drop
+from zoo.metrics.judges import official_file
 from zoo.tasks import SpeechLike
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "wavlm_large_finetune.pth"
 VARIABLE: Final = "ZOO_WAVLM_ECAPA"
+ENTRY: Final = "judge.wavlm-large-ecapa"
 _SAMPLE_RATE: Final = 16_000
 _STRIDES: Final = (5, 2, 2, 2, 2, 2, 2)
 
@@ -90,15 +92,19 @@ def lacking(source: str | None) -> str | None:
     given = f"{path} is not there; " if path is not None else ""
     return (
         f"{given}the encoder wavlm_ecapa needs {FILE} of microsoft/UniSpeech (speaker "
-        f"verification): download it, then name it as judge= or in ${VARIABLE}"
+        f"verification): download it, then name it as judge= or in ${VARIABLE}, or save it as "
+        f"DIR/{ENTRY}/{FILE} and set ZOO_MODELS=DIR"
     )
 
 
 def find_file(source: str | None) -> Path | None:
-    """The checkpoint, from the argument or the environment."""
+    """The checkpoint, from the argument, the environment or the catalogue."""
     given = source or os.environ.get(VARIABLE)
     if not given:
-        return None
+        try:
+            return official_file(ENTRY)
+        except ZooError:
+            return None
     path = Path(given)
     return path / FILE if path.is_dir() else path
 

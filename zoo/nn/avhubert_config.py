@@ -65,7 +65,7 @@ class AVHuBERTConfig(ZooConfig):
 
     @classmethod
     def tiny(cls) -> AVHuBERTConfig:
-        """For small corpora on a CPU: 1.3 M parameters."""
+        """For small corpora on a CPU: 1.0 M parameters."""
         return cls(
             pixel_pooling=2,
             stem_widths=(8, 16, 32, 64),

@@ -27,7 +27,7 @@ class StageCLI(LightningCLI):
         recipe: Its recipe.
         stage: The stage to run.
         config: The configuration whose values become the defaults of `--model.config.*`.
-        data_root: The dataset folder, passed to the datamodule as `root`.
+        data_root: The dataset folder (or address), passed to the datamodule as `root`.
         folder: Where checkpoints and logs go.
         seed: Default of `--seed_everything`.
         arguments: Command-line words for LightningCLI.
@@ -40,7 +40,7 @@ class StageCLI(LightningCLI):
         stage: Stage,
         *,
         config: ZooConfig,
-        data_root: Path,
+        data_root: str | Path,
         folder: Path,
         seed: int,
         arguments: list[str],

@@ -36,7 +36,7 @@ class TrainArguments:
 
     slug: str
     preset: str
-    data: Path
+    data: str | Path
     out: Path
     stage: str | None
     init: str | None
@@ -76,13 +76,20 @@ def build_parser(slugs: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("slug", choices=sorted(slugs), help="which model")
     parser.add_argument("--preset", default="tiny", help="configuration to start from")
-    parser.add_argument("--data", type=Path, required=True, help="dataset folder")
+    parser.add_argument(
+        "--data", type=_data_root, required=True, help="dataset folder, or address of a shard set"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where to write")
     parser.add_argument("--stage", help="train this stage only (default: all, in order)")
     parser.add_argument("--init", metavar="SOURCE", help="start from these weights")
     parser.add_argument("--ckpt_path", help="'last' to resume, or a .ckpt file")
     parser.add_argument("--seed", type=int, default=7122, help="seed of everything")
     return parser
+
+
+def _data_root(text: str) -> str | Path:
+    """A folder, or the address of a shard set, which a Path would spoil."""
+    return text if "://" in text else Path(text)
 
 
 def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
@@ -92,7 +99,7 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
         DataError: If the dataset folder does not exist.
         ConfigError: If the model has no such preset or stage.
     """
-    if not arguments.data.is_dir():
+    if isinstance(arguments.data, Path) and not arguments.data.is_dir():
         raise DataError(
             f"--data {arguments.data}: there is no such folder; give the dataset's root "
             "(`zoo corpus make tiny-flickr8k DIR` makes a small one)"
@@ -146,7 +153,7 @@ def _run_stage(
         cli.folder,
         stage=stage.name,
         command=_command(arguments, stage),
-        data=arguments.data,
+        data=Path(arguments.data),
     )
 
 

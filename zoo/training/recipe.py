@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lightning import LightningDataModule
 
 
-def _unchanged(config: Any, data_root: Path) -> Any:
+def _unchanged(config: Any, data_root: str | Path) -> Any:
     return config
 
 
@@ -53,7 +53,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     datamodule: type[LightningDataModule]
     links: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[Any, Path], Any] = _unchanged
+    prepare: Callable[[Any, Any], Any] = _unchanged
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; raises KeyError if the recipe has none such."""

@@ -3,7 +3,7 @@
 | source | points | needs |
 |---|---|---|
 | a file (.npy, .npz, .pkl, .json) | what it holds: 68 or 4 | nothing |
-| `mediapipe` | 4: right eye, left eye, nose tip, mouth centre | `pip install mediapipe`, a model file |
+| `mediapipe` | 4: right eye, left eye, nose tip, mouth centre | extra `landmarks`, a model file |
 | a checkpoint, e.g. `judge_landmarks.tiny` | 68, of the drawn faces of the tiny corpora | its weights |
 
 Eyes are the person's own left and right, so the right eye is on the left of the picture. 68 points

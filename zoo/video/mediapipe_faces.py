@@ -1,8 +1,8 @@
 """Key points of the largest face in a picture by MediaPipe's FaceDetector task.
 
-MediaPipe is an optional dependency and ships no model: `blaze_face_full_range.tflite`, or the
-short-range one for faces closer than about two metres, has to be fetched from Google's MediaPipe
-model page. auto_avsr's MediaPipe crops were made with these two.
+MediaPipe is an optional dependency (extra `landmarks`) and ships no model. The short-range one, for
+faces closer than about two metres, is a catalogue entry and is resolved like any checkpoint; the
+full-range one can be named in its place. auto_avsr's MediaPipe crops were made with these two.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zoo.video.landmarks import Landmarks, Points
 
 MODEL_FILES = ("blaze_face_full_range.tflite", "blaze_face_short_range.tflite")
 VARIABLE = "ZOO_MEDIAPIPE_MODEL"
+ENTRY = "judge.mediapipe-face"
 CONFIDENCE = 0.5
 NUM_POINTS = 4  # right eye, left eye, nose tip, mouth centre; the two ears are left out
 
@@ -29,18 +30,19 @@ class MediaPipeFaces:
 
     Args:
         model: the .tflite file, or a folder that holds one of `MODEL_FILES`; None takes it from
-            the environment variable `ZOO_MEDIAPIPE_MODEL`.
+            the environment variable `ZOO_MEDIAPIPE_MODEL`, then from the catalogue.
 
     Raises:
         MediaError: MediaPipe is not installed, or there is no model file.
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
-        self.model = find_model(model)
         if find_spec("mediapipe") is None:
             raise MediaError(
-                "MediaPipe is not installed: `pip install mediapipe`, or give landmarks as a file"
+                "MediaPipe is not installed: `pip install 'avspeech-zoo[landmarks]'`, or give "
+                "landmarks as a file"
             )
+        self.model = find_model(model)
 
     def detect(self, frames: Tensor) -> Landmarks:
         """Key points of frames (T, 3, H, W) uint8; in whole pixels, as auto_avsr keeps them."""
@@ -53,7 +55,14 @@ class MediaPipeFaces:
         )
         height, width = frames.shape[-2:]
         found: list[Points | None] = []
-        with vision.FaceDetector.create_from_options(options) as detector:
+        try:
+            opened = vision.FaceDetector.create_from_options(options)
+        except (ValueError, RuntimeError) as error:
+            raise MediaError(
+                f"{self.model}: MediaPipe cannot use it ({error}); expected a model of its face "
+                f"detector ({' or '.join(MODEL_FILES)})"
+            ) from error
+        with opened as detector:
             for pixels in frames.permute(0, 2, 3, 1).contiguous().cpu().numpy():
                 image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
                 found.append(largest_face(detector.detect(image).detections, width, height))
@@ -67,18 +76,31 @@ def find_model(model: str | Path | None) -> Path:
         MediaError: it is not there; the message says which file is wanted.
     """
     given = model if model is not None else os.environ.get(VARIABLE)
-    wanted = f"the face detector of MediaPipe ({' or '.join(MODEL_FILES)})"
     if given is None:
-        raise MediaError(
-            f"no model file for {wanted}: download it from MediaPipe's model page, then name it "
-            f"with --landmark-model or in ${VARIABLE}; landmarks from a file need no model"
-        )
+        return _from_catalogue()
+    wanted = f"the face detector of MediaPipe ({' or '.join(MODEL_FILES)})"
     path = Path(given)
     candidates = [path / name for name in MODEL_FILES] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     raise MediaError(f"{path}: no such model file; expected {wanted}")
+
+
+def _from_catalogue() -> Path:
+    from zoo.errors import ZooError
+    from zoo.hub.catalogue import find
+    from zoo.hub.hubrepo import Access
+    from zoo.hub.official import official_files
+
+    try:
+        return official_files(find(ENTRY), Access.of())[0]
+    except ZooError as error:
+        raise MediaError(
+            f"no model file for MediaPipe's face detector: {error}; or name a file "
+            f"({' or '.join(MODEL_FILES)}) with --landmark-model or in ${VARIABLE}; landmarks from "
+            "a file need no model"
+        ) from error
 
 
 def largest_face(detections: Any, width: int, height: int) -> Points | None:

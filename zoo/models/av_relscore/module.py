@@ -41,7 +41,7 @@ class AVRelScore(AVRecognizer):
     ) -> None:
         super().__init__(config)
         self.stage = stage
-        self._errors = torch.zeros(2)
+        self._errors = self._words = 0.0
 
     @classmethod
     def recipe(cls, config: AVRelScoreConfig) -> Recipe:
@@ -113,7 +113,7 @@ class AVRelScore(AVRecognizer):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting."""
-        self._errors = torch.zeros(2)
+        self._errors = self._words = 0.0
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss, and word errors of greedy decoding."""
@@ -131,12 +131,13 @@ class AVRelScore(AVRecognizer):
         for row, text in zip(tokens.tolist(), batch["text"], strict=True):
             said = row[: row.index(end)] if end in row else row
             found = metric.score_sample(alphabet.decode(said), text)
-            self._errors += torch.tensor([found["errors"], found["length"]])
+            self._errors += found["errors"]
+            self._words += found["length"]
 
     def on_validation_epoch_end(self) -> None:
         """Log the word error rate in percent."""
-        errors, length = self._errors.tolist()
-        self.log("val/wer", 100 * errors / max(1.0, length), prog_bar=True, sync_dist=True)
+        wer = 100 * self._errors / max(1.0, self._words)
+        self.log("val/wer", wer, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Adam, its rate by Noam's schedule or a linear one."""

@@ -20,6 +20,7 @@ from zoo.nn.units import KMeans
 
 logger = logging.getLogger(__name__)
 _STRIDE = 4  # MFCC frames a video frame
+_FLOOR = 1e-3
 
 
 class ClusterTargets:
@@ -81,8 +82,11 @@ class ClusterTargets:
         """(T, C) of one utterance, one row a video frame."""
         audio, frames = item["audio"], len(item["video"])
         if self.teacher is None:
-            # parity: of the 100 labels a second every fourth is kept
-            found = cepstra(audio)[::_STRIDE][:frames]
+            # of the 100 frames a second every fourth counts; unlike the official clusters, these
+            # know nothing of loudness and microphone
+            rows = cepstra(audio)
+            rows = (rows - rows.mean(0)) / rows.std(0, correction=0).clamp_min(_FLOOR)
+            found = rows[::_STRIDE][:frames]
             return F.pad(found.T, (0, frames - len(found)), mode="replicate").T
         device = self.teacher.norm.weight.device
         sound = avhubert_features(audio, frames)[None].to(device)

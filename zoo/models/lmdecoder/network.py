@@ -100,7 +100,8 @@ class LMDecoderNetwork(nn.Module):
         return self.lips
 
     def _encode(self, x: Tensor, mask: Tensor) -> Tensor:
-        return torch.as_tensor(self.unit_encoder.final_norm(self.unit_encoder(x, mask)[-1]))
+        states: tuple[Tensor, ...] = self.unit_encoder(x, mask)
+        return self.unit_encoder.final_norm(states[-1])
 
 
 def _unit_encoder(config: UnitEncoderConfig) -> SpeechTransformer:
@@ -122,4 +123,5 @@ def reduced_units(units: Tensor) -> Tensor:
 
     Every second one is kept, then repetitions are merged, in this order.
     """
-    return torch.unique_consecutive(units[::2]) + 1
+    merged: Tensor = torch.unique_consecutive(units[::2])
+    return merged + 1
