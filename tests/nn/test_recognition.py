@@ -74,7 +74,7 @@ def test_word_times_follow_the_attention(decoder: TransformerDecoder) -> None:
     frames = token_frames(decoder, torch.tensor([4, 5, 6, 7]), memory)
     assert frames.shape == (4,)
     assert bool((frames[1:] >= frames[:-1]).all())
-    assert 0 <= float(frames.min()) and float(frames.max()) <= 8
+    assert float(frames.min()) >= 0 and float(frames.max()) <= 8
     # a decoder that looks at one frame only says that frame
     for layer in decoder.layers:
         layer.cross_attention.query.weight.data.zero_()

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = content["task_state"]
     assert isinstance(state, dict)
     with importable(*state.values()):
-        save(content, place / "base_vox_433h.pt", "torch")
+        save(content, place / "base_vox_433h.pt", "zip")
     convert(place / "base_vox_433h.pt", "avhubert", place / "model", check=True)
     return place / "model"
 

@@ -27,10 +27,10 @@ class Variation:
     """Factor on pace, pitch and formants together, as a tape played faster."""
     level_db: tuple[float, float] = (-12.0, 3.0)
     """Change of level, always; peaks above full scale are clipped."""
-    noise_share: float = 0.6
-    snr_db: tuple[float, float] = (8.0, 40.0)
+    noise_share: float = 0.5
+    snr_db: tuple[float, float] = (12.0, 40.0)
     """Of a steady noise between white and red."""
-    band_share: float = 0.3
+    band_share: float = 0.2
     cutoff_hz: tuple[float, float] = (2800.0, 7500.0)
     """Of a low-pass filter."""
 

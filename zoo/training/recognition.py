@@ -16,8 +16,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.audio import SAMPLE_RATE, as_waveform
 from zoo.audio.avhubert import avhubert_features
-from zoo.errors import MediaError
+from zoo.errors import CheckpointError, MediaError
+from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
+from zoo.nn.avhubert import AVHuBERT
 from zoo.nn.decoding.decoder import TransformerDecoder
 from zoo.nn.decoding.hypothesis import Hypothesis
 from zoo.nn.recognition_loss import END, PAD, ctc_loss_sum, label_smoothed_loss
@@ -42,16 +44,26 @@ class RecogniserModule(ZooModule):
 
     mouth_preset: ClassVar[str] = "avhubert"
     """The pipeline of its mouth crops."""
-    streams: Streams = "video"
-    """What it reads: lips, sound, or both (then either may be left out)."""
-    search: SearchConfig
-    language: str = "en"
-    """ISO 639-1 code of what it writes."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self._subwords: tuple[bytes, Subwords] | None = None
         self._errors = [0.0, 0.0]
+
+    @property
+    def streams(self) -> Streams:
+        """What it reads: lips, sound, or both (then either may be left out)."""
+        return "video"
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code of what it writes."""
+        return "en"
+
+    @property
+    def search(self) -> SearchConfig:
+        """How texts are searched for."""
+        raise NotImplementedError
 
     @property
     def text_decoder(self) -> TransformerDecoder | None:
@@ -338,6 +350,30 @@ class RecogniserModule(ZooModule):
 
 Clip = tuple[Tensor | None, Tensor | None]
 _WORD_TAIL = 10  # frames behind its last token that a word may go on, into silence
+
+
+def load_encoder(encoder: AVHuBERT, source: str) -> None:
+    """Fill an encoder with that of an AV-HuBERT checkpoint.
+
+    Args:
+        encoder: what training starts with.
+        source: whatever `zoo.from_pretrained` takes.
+
+    Raises:
+        CheckpointError: it cannot be had, is no AV-HuBERT, or has other sizes.
+    """
+    prefix = "network.encoder."
+    state = {
+        key.removeprefix(prefix): value
+        for key, value in from_pretrained(source).state_dict().items()
+        if key.startswith(prefix)
+    }
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{source} does not fit the visual encoder of this configuration: {error}"
+        ) from error
 
 
 def _is_list(given: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from zoo.errors import CheckpointError, ConfigError
+from zoo.errors import ConfigError
 from zoo.hub.load import from_pretrained
 from zoo.models.akvsr.config import AKVSRConfig
 from zoo.models.akvsr.network import AKVSRNetwork
@@ -18,7 +18,7 @@ from zoo.nn.memory_bridge import slot_perplexity
 from zoo.nn.recognition_loss import teacher_forcing
 from zoo.nn.recognition_search import SearchConfig
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import Batch, RecogniserModule
+from zoo.training.recognition import Batch, RecogniserModule, load_encoder
 
 logger = logging.getLogger(__name__)
 _MEMORY_SEED = 0
@@ -65,7 +65,7 @@ class AKVSR(RecogniserModule):
         )
 
     @property
-    def search(self) -> SearchConfig:  # type: ignore[override]
+    def search(self) -> SearchConfig:
         """How texts are searched for."""
         return self.config.search
 
@@ -90,20 +90,8 @@ class AKVSR(RecogniserModule):
         Raises:
             CheckpointError: it cannot be had, or has other sizes.
         """
-        if self.config.pretrained is None:
-            return
-        prefix = "network.encoder."
-        state = {
-            key.removeprefix(prefix): value
-            for key, value in from_pretrained(self.config.pretrained).state_dict().items()
-            if key.startswith(prefix)
-        }
-        try:
-            self.network.encoder.load_state_dict(state)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{self.config.pretrained} does not fit `encoder` of this configuration: {error}"
-            ) from error
+        if self.config.pretrained is not None:
+            load_encoder(self.network.encoder, self.config.pretrained)
 
     def setup(self, stage: str) -> None:
         """Learn the sub-words; fit the memory, unless it came with the weights."""

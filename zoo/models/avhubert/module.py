@@ -96,12 +96,12 @@ class AVHuBERTModel(RecogniserModule):
     # what a recogniser is
 
     @property
-    def streams(self) -> Streams:  # type: ignore[override]
+    def streams(self) -> Streams:
         """What it was fine-tuned on; pretraining has both."""
         return self.config.streams if self.stage == FINETUNE else "both"
 
     @property
-    def search(self) -> SearchConfig:  # type: ignore[override]
+    def search(self) -> SearchConfig:
         """How texts are searched for."""
         return self.config.search
 

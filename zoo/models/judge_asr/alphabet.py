@@ -1,9 +1,14 @@
-"""The characters of the recogniser: what is left of a text by the normaliser `lrs`."""
+"""The characters of the recogniser: what is left of a text by the normaliser `lrs`.
+
+The second of two equal letters is a symbol of its own ("MO=N"). CTC could tell them apart only by
+a blank between them, for which fast speech has no room.
+"""
 
 from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from zoo.nn.greedy_ctc import Symbol
@@ -11,7 +16,8 @@ from zoo.tasks import Word
 from zoo.text import get_normalizer
 
 NORMALIZER: Final = "lrs@1"
-CHARACTERS: Final = f" '{string.ascii_uppercase}{string.digits}"
+REPEAT: Final = "="
+CHARACTERS: Final = f" '{string.ascii_uppercase}{string.digits}{REPEAT}"
 SIZE: Final = len(CHARACTERS) + 1
 """Outputs of the network, the blank included."""
 _IDS: Final = {character: number for number, character in enumerate(CHARACTERS, start=1)}
@@ -19,12 +25,21 @@ _IDS: Final = {character: number for number, character in enumerate(CHARACTERS, 
 
 def encode(text: str) -> list[int]:
     """Numbers of the characters of a text, after normalisation."""
-    return [_IDS[character] for character in get_normalizer(NORMALIZER)(text)]
+    ids = [_IDS[character] for character in get_normalizer(NORMALIZER)(text)]
+    same = [False, *(one == other for one, other in pairwise(ids))]
+    # of three equal letters the third is the first of the next pair
+    for k in range(1, len(same)):
+        same[k] = same[k] and not same[k - 1]
+    return [_IDS[REPEAT] if again else one for one, again in zip(ids, same, strict=True)]
 
 
 def decode(symbols: Sequence[Symbol]) -> str:
     """The text of decoded symbols, words apart by single spaces."""
-    return " ".join("".join(CHARACTERS[s.id - 1] for s in symbols).split())
+    text = ""
+    for symbol in symbols:
+        character = CHARACTERS[symbol.id - 1]
+        text += text[-1:] if character == REPEAT else character
+    return " ".join(text.split())
 
 
 def words(symbols: Sequence[Symbol], output_s: float) -> tuple[Word, ...]:

@@ -20,7 +20,7 @@ class TrainingConfig(ZooConfig):
     """Decoupled weight decay."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
-    total_steps: int = 1800
+    total_steps: int = 2400
     """Optimizer steps."""
     gradient_clip: float = 5.0
     """Limit of the gradient norm."""
@@ -48,7 +48,7 @@ class JudgeASRConfig(ZooConfig):
     hidden_size: int = 192
     """Width of the convolutions and of each direction of the GRU."""
     num_convolutions: int = 3
-    """Convolutions over five frames; the first halves the frame rate."""
+    """Convolutions over five frames; the first gives one frame for three."""
     num_layers: int = 3
     """Layers of the GRU."""
     dropout: float = 0.15

@@ -12,8 +12,8 @@ from zoo.models.judge_asr.config import JudgeASRConfig
 
 HOP = 160
 """Samples from mel frame to mel frame, at 16 kHz."""
-STRIDE = 2
-"""Mel frames to an output: 50 outputs a second, two a video frame."""
+STRIDE = 3
+"""Mel frames to an output: 33 outputs a second."""
 _WINDOW = 640
 
 
@@ -73,7 +73,7 @@ class ConvBlock(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """Features (B, N, C) to log probabilities of characters, one output for two mel frames.
+    """Features (B, N, C) to log probabilities of characters, one output for `STRIDE` mel frames.
 
     Args:
         config: sizes.

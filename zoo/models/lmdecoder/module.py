@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.errors import CheckpointError, ConfigError, MediaError
-from zoo.hub.load import from_pretrained
+from zoo.errors import ConfigError, MediaError
 from zoo.models.lmdecoder.config import LMDecoderConfig, StageConfig
 from zoo.models.lmdecoder.network import LMDecoderNetwork, reduced_units
 from zoo.nn.decoding.decoder import TransformerDecoder
@@ -19,7 +18,7 @@ from zoo.nn.recognition_loss import teacher_forcing
 from zoo.nn.recognition_search import SearchConfig
 from zoo.tasks import Transcript
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import Batch, RecogniserModule
+from zoo.training.recognition import Batch, RecogniserModule, load_encoder
 
 logger = logging.getLogger(__name__)
 StageName = Literal["units", "lips"]
@@ -74,12 +73,12 @@ class LMDecoder(RecogniserModule):
         )
 
     @property
-    def language(self) -> str:  # type: ignore[override]
+    def language(self) -> str:
         """ISO 639-1 code of what it writes."""
         return self.config.language
 
     @property
-    def search(self) -> SearchConfig:  # type: ignore[override]
+    def search(self) -> SearchConfig:
         """How texts are searched for."""
         return self.config.search
 
@@ -150,21 +149,8 @@ class LMDecoder(RecogniserModule):
             CheckpointError: it cannot be had, or has other sizes.
         """
         visual = self.config.visual
-        if visual is None or visual.pretrained is None:
-            return
-        source = from_pretrained(visual.pretrained)
-        prefix = "network.encoder."
-        state = {
-            key.removeprefix(prefix): value
-            for key, value in source.state_dict().items()
-            if key.startswith(prefix)
-        }
-        try:
-            self._lips.encoder.load_state_dict(state)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{visual.pretrained} does not fit visual.encoder of this configuration: {error}"
-            ) from error
+        if visual is not None and visual.pretrained is not None:
+            load_encoder(self._lips.encoder, visual.pretrained)
 
     def setup(self, stage: str) -> None:
         """Learn the sub-words; make the units of all recordings."""

@@ -113,7 +113,7 @@ class SyncTalkFaceConfig(ZooConfig):
             train_shift=-2,
             inference_shift=-2,
             batch_size=6,
-            windows=6,
+            windows=8,
             expert_training=ExpertTrainingConfig(
                 lr=1.5e-3, total_steps=1200, loss="contrast", final_lr_share=0.05
             ),
