@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -37,6 +38,8 @@ def test_a_clip_gets_its_speech(model: Path, clip: Path, tmp_path: Path) -> None
     assert len(muxed.frames) == 12
     assert muxed.speech is not None
     assert abs(muxed.speech.duration_s - 12 / 25) < 0.1
+    with av.open(str(film)) as container:
+        assert "generated" in container.metadata["comment"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from zoo.data.face_windows import (
     FaceWindowDataModule,
     WindowShape,
     cut_windows,
+    spread,
 )
 from zoo.tasks import Speech, Video
 
@@ -86,6 +87,11 @@ def test_batches(corpus: Path, landmarks: bool, caplog: pytest.LogCaptureFixture
     assert "has 8 frames, fewer than 13" in caplog.text and "video4" in caplog.text
     again = next(iter(module.val_dataloader()))
     assert torch.equal(batch["faces"], again["faces"]), "validation windows stay the same"
+
+
+def test_fewer_clips_are_spread_over_the_list() -> None:
+    assert spread(list(range(10)), 4) == [0, 2, 5, 7]  # type: ignore[arg-type]
+    assert spread(list(range(3)), 9) == [0, 1, 2]  # type: ignore[arg-type]
 
 
 def test_a_clip_is_decoded_once(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

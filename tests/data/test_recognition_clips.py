@@ -60,3 +60,15 @@ def test_few_labels_and_plain_datasets(lrs3: Path) -> None:
     assert isinstance(made, RecognitionClips)
     assert made._kept_pictures is plain._kept_pictures
     assert first["video"].shape[1:] == (88, 88)
+
+
+def test_training_sees_what_transcribing_sees(lrs3: Path) -> None:
+    options = {"mouths": "fixed", "size": 48, "row": 70}
+    data = RecognitionDataModule(str(lrs3), **options)  # type: ignore[arg-type]
+    item = data.plain_dataset("test")[1]
+    window = data.window
+    crops = window.crops(lrs3 / "test" / f"{item['id']}.mp4", "avhubert")
+    assert torch.equal(item["video"], window.model_input(crops))
+    assert item["video"].shape[1:] == (48, 48)
+    moved = data.make_dataset(data.utterances("test"), data.streams, train=True)[1]
+    assert moved["video"].shape == item["video"].shape

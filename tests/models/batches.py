@@ -224,7 +224,7 @@ def av_relscore_batch(config: Any) -> dict[str, Any]:
 def lip2speech_config() -> ZooConfig:
     from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 
-    small = {"first.stem_widths": (4, 4, 8, 8), "first.conformer.num_layers": 1}
+    small = {"first.stem_widths": (8, 8, 16, 16), "first.conformer.num_layers": 1}
     return Lip2SpeechUnitConfig.preset("tiny", {**small, "vocoder.generator.channels": 32})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 
 from tests.models.batches import av_relscore_batch, av_relscore_config, clips
-from zoo.errors import ConfigError, MediaError
-from zoo.models.av_relscore import alphabet
+from zoo.errors import CheckpointError, ConfigError, MediaError
+from zoo.models.av_relscore import alphabet, official
 from zoo.models.av_relscore.augmentation import Corruption
 from zoo.models.av_relscore.config import AugmentationConfig, AVRelScoreConfig, InputConfig
 from zoo.models.av_relscore.data import ShortFirst
+from zoo.models.av_relscore.front_ends import fill_front_end
 from zoo.models.av_relscore.inputs import audio_input
 from zoo.models.av_relscore.module import AVRelScore, rate
 from zoo.models.char_lm.module import CharLM, CharLMConfig
@@ -212,6 +214,26 @@ def test_short_clips_come_first() -> None:
     assert all(max(batch) < 20 for batch in steps[:20])
     assert max(max(batch) for batch in steps[20:]) > 50
     assert all(max(batch) - min(batch) == 3 for batch in steps)
+
+
+@pytest.mark.parametrize("stream", ["video", "audio"])
+def test_training_can_start_from_front_ends_of_lrw(stream: str, tmp_path: Path) -> None:
+    source, target = small(**WAVEFORM), small(**WAVEFORM)
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter)
+    prefix = f"encoders.frontend_{stream[:3]}."
+    state = official.to_official(source.state_dict(), source.config)
+    archive = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    torch.save({"model_state_dict": {**archive, "tcn.weight": torch.ones(2)}}, tmp_path / "lrw.pth")
+    fill_front_end(target.network, stream, tmp_path / "lrw.pth")
+    ours = getattr(target.network, f"{stream}_front_end").state_dict()
+    theirs = getattr(source.network, f"{stream}_front_end").state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    archive.popitem()
+    archive.pop(next(key for key in archive if key.endswith("conv1.weight")))
+    torch.save({"model_state_dict": archive}, tmp_path / "damaged.pth")
+    with pytest.raises(CheckpointError, match="lacking"):
+        fill_front_end(target.network, stream, tmp_path / "damaged.pth")
 
 
 def test_learning_rates() -> None:

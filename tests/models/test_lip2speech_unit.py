@@ -89,7 +89,7 @@ def test_a_frame_of_video_gives_640_samples(model: Lip2SpeechUnit, frames: int) 
 
 def test_over_avhubert_too() -> None:
     encoder = Lip2SpeechUnitConfig.tiny_avhubert().first.avhubert
-    encoder = encoder.replace(stem_widths=(4, 4, 8, 8), num_layers=1)
+    encoder = encoder.replace(stem_widths=(8, 8, 16, 16), num_layers=1)
     small = lip2speech_config().replace(**{"first.avhubert": encoder.to_dict()})
     model = Lip2SpeechUnit(small, stage="units")
     assert not any(p.requires_grad for p in model.first.lips.parameters())

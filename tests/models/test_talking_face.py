@@ -168,6 +168,12 @@ def test_a_checkpoint_without_a_generator_says_so() -> None:
         Wav2Lip.recipe(Wav2LipConfig.preset("wav2lip"))
 
 
+@pytest.mark.parametrize("slug", CLASSES)
+def test_a_verdict_needs_a_judge(slug: str) -> None:
+    with pytest.raises(ConfigError, match="give a discriminator"):
+        CLASSES[slug](tiny_config(slug).replace(discriminator=None))
+
+
 def test_stages_of_the_presets() -> None:
     names = {
         preset: [stage.name for stage in Wav2Lip.recipe(Wav2LipConfig.preset(preset)).stages]

@@ -113,13 +113,6 @@ def test_gradients_of_the_front_ends_are_scaled() -> None:
     torch.testing.assert_close(x.grad, torch.full((3,), 0.1))
 
 
-def test_pooled_pixels() -> None:
-    net = AVHuBERT(replace(SMALL, pixel_pooling=2)).eval()
-    video, _, _ = clips(3)
-    blocks = video.unflatten(2, (12, 2)).unflatten(4, (12, 2)).mean((3, 5))
-    torch.testing.assert_close(net.lips_proj(net.lips(blocks)), net.encode_lips(video))
-
-
 def test_layers_are_left_out_in_training_only() -> None:
     stack = SpeechTransformer(8, 3, 2, 16, position_kernel=3, position_groups=2, layer_drop=1.0)
     x = torch.randn(1, 4, 8)

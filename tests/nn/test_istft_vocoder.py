@@ -6,6 +6,7 @@ import torch
 from zoo.audio.mel import CONFIGS, mel_front_end
 from zoo.errors import ConfigError
 from zoo.nn.istft_vocoder import ISTFTVocoder, ISTFTVocoderConfig
+from zoo.nn.mel_inversion import GriffinLim
 
 INVERTIBLE = [n for n, c in CONFIGS.items() if c.log_floor is not None and c.power == 1]
 
@@ -21,8 +22,8 @@ def test_the_spectrum_of_a_waveform_is_inverted_exactly(front_end: str) -> None:
     model = small(front_end)
     mel = CONFIGS[front_end]
     waveform = torch.randn(2, 20 * mel.hop_length)
-    spectrum = model._analyse(waveform)
-    made = model._invert(spectrum)
+    spectrum = model.frames.analyse(waveform)
+    made = model.frames.invert(spectrum)
     inside = slice(mel.n_fft, -mel.n_fft)  # the last frames overlap with none that follow
     assert torch.allclose(made[:, inside], waveform[:, inside], atol=1e-5)
     front = mel_front_end(front_end)
@@ -66,6 +67,20 @@ def test_buffers_come_back_after_a_build_without_memory() -> None:
     with torch.device("meta"):
         empty = ISTFTVocoder(model.config)
     empty.to_empty(device="cpu")
-    empty.reset_buffers()
-    assert torch.equal(empty.inverse, model.inverse)
-    assert torch.equal(empty.window, model.window)
+    empty.frames.reset_buffers()
+    assert torch.equal(empty.frames.inverse, model.frames.inverse)
+    assert torch.equal(empty.frames.window, model.frames.window)
+
+
+def test_griffin_lim_needs_nothing_learned_and_repeats_itself() -> None:
+    front = mel_front_end("tacotron16k")
+    time = torch.arange(8000) / 16_000
+    waveform = sum(0.1 * torch.sin(2 * torch.pi * 150 * k * time) for k in range(1, 9))[None]
+    mel = front(waveform)
+    distances = []
+    for iterations in (0, 32):
+        vocoder = GriffinLim(iterations=iterations)
+        made = vocoder(mel)
+        assert torch.equal(made, vocoder(mel))
+        distances.append(float((front(made[:, 0])[:, :, :-1].exp() - mel.exp()).abs().mean()))
+    assert distances[1] < 0.5 * distances[0]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _SOUND = (".wav", ".flac", ".mp3", ".ogg")
+SENTENCE = "The sound of this film was generated: a program read these lips aloud."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,9 +90,13 @@ def _options(model: Any, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def mux(clip: str | Path, speech: Speech, path: str | Path) -> Path:
-    """Write the pictures of `clip` with `speech` as their sound, and return the path."""
+    """Write the pictures of `clip` with `speech` as their sound, and return the path.
+
+    The file says in its `comment` that the sound is generated.
+    """
     from zoo.tasks import Video
     from zoo.video import load_video
 
     pictures = load_video(clip)
-    return Video(pictures.frames, pictures.fps, speech).save(path)
+    film = Video(pictures.frames, pictures.fps, speech, {"comment": SENTENCE})
+    return film.save(path)

@@ -255,7 +255,7 @@ def _transcribe(model: Recognizer, clips: Sequence[_Clip]) -> list[Row]:
     if len(kinds) == 1 and len(good) > 1:
         try:
             said = model.transcribe(
-                video=_several([clip.video for clip in good]),  # type: ignore[arg-type]
+                video=_several([clip.video for clip in good]),
                 audio=_several([clip.audio for clip in good]),
             )
             assert isinstance(said, list)

@@ -160,6 +160,12 @@ def _elsewhere(start: int, frames: int, draw: torch.Generator) -> int:
     return int(apart[torch.randint(len(apart), (), generator=draw)])
 
 
+def spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
+    """`count` of the utterances, evenly spaced, so that as many speakers as possible stay."""
+    share = max(1.0, len(utterances) / count)
+    return [utterances[int(k * share)] for k in range(min(count, len(utterances)))]
+
+
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack the items; `skipped` holds the reasons of those left out."""
     good = [item for item in items if "skipped" not in item]
@@ -186,7 +192,7 @@ class FaceWindowDataModule(LightningDataModule):
         antialias: smooth before shrinking.
         num_workers: processes; each keeps its own copy of the clips it has read.
         epoch_repeats: how often every clip is drawn in an epoch.
-        max_clips: take only this many training clips.
+        max_clips: take only this many training clips, from all over the list.
         train_split: what to train on.
         seed: order of the clips.
     """
@@ -230,7 +236,7 @@ class FaceWindowDataModule(LightningDataModule):
         if split not in self._data:
             utterances = self._clips.utterances(split)
             if train and self.max_clips is not None:
-                utterances = utterances[: self.max_clips]
+                utterances = spread(utterances, self.max_clips)
             self._data[split] = FaceWindows(
                 utterances, self.root, self.shape, self.rule, self.landmarks, train
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,10 @@ from torch import Tensor
 from zoo.audio.noise import babble, mix_at_snr, power
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Picture, Streams
 from zoo.data.utterances import Utterance
+from zoo.errors import DataError
+from zoo.video import load_video
+from zoo.video.mouth_input import INPUT_SIZE, to_grey
+from zoo.video.mouth_window import MouthWindow
 
 _FULL_SCALE = 32_767
 
@@ -41,6 +46,7 @@ class RecognitionClips(AudioVisualDataset):
         train: random crops and mirroring of mouths.
         keep: decoded mouths (a byte a pixel) and sound (two a sample) stay in memory.
         noise: babble behind the sound; None adds nothing.
+        window: which square of the crops is shown.
     """
 
     def __init__(
@@ -52,8 +58,10 @@ class RecognitionClips(AudioVisualDataset):
         *,
         keep: bool = False,
         noise: Babble | None = None,
+        window: MouthWindow | None = None,
     ) -> None:
         super().__init__(utterances, root, streams, train)
+        self.window = window or MouthWindow()
         self.keep, self.noise = keep, noise
         self._kept_pictures: dict[str, Tensor] = {}
         self._kept_sound: dict[str, Tensor] = {}
@@ -65,10 +73,22 @@ class RecognitionClips(AudioVisualDataset):
     def _pictures(self, one: Utterance) -> Tensor | None:
         if _key(one) in self._kept_pictures:
             return self._kept_pictures[_key(one)]
-        pictures = super()._pictures(one)
+        pictures = self._crops(one)
+        if pictures is not None:
+            pictures = self.window.cut(pictures).clone()
         if self.keep and pictures is not None:
             self._kept_pictures[_key(one)] = pictures
         return pictures
+
+    def _crops(self, one: Utterance) -> Tensor | None:
+        """Grey crops (T, 96, 96)."""
+        mouths = self.streams.mouths
+        if self.streams.picture == "none" or self.window.mouths == "aligned" or mouths.crops:
+            return super()._pictures(one)
+        if one.video is None:
+            raise DataError("has no video, and the model wants pictures")
+        frames = load_video(self.root / one.video).frames
+        return to_grey(self.window.cut_frames(frames, mouths.preset))
 
     def _sound(self, one: Utterance) -> Tensor | None:
         sound = self._clean(one)
@@ -117,6 +137,10 @@ class RecognitionDataModule(AudioVisualDataModule):
         noise_voices: how many voices make it up.
         label_share: share of the training utterances to use, for learning from few labels.
         seed: order of the batches and places of the crops.
+        mouths: "aligned" (by landmarks) or "fixed" (the same part of every face track).
+        size: side of the square of a crop that is shown.
+        row: row of its centre.
+        column: column of it.
         languages: what is spoken (mTEDx).
     """
 
@@ -139,6 +163,10 @@ class RecognitionDataModule(AudioVisualDataModule):
         label_share: float = 1.0,
         seed: int = 7122,
         languages: str | None = None,
+        mouths: Literal["aligned", "fixed"] = "aligned",
+        size: int = INPUT_SIZE,
+        row: int = 48,
+        column: int = 48,
     ) -> None:
         super().__init__(
             root,
@@ -153,7 +181,9 @@ class RecognitionDataModule(AudioVisualDataModule):
             train_split=train_split,
             seed=seed,
             languages=languages,
+            size=size,
         )
+        self.window = MouthWindow(mouths=mouths, size=size, row=row, column=column)
         self.in_memory, self.label_share = in_memory, label_share
         self.noise = Babble(
             share=noise_share,
@@ -180,7 +210,13 @@ class RecognitionDataModule(AudioVisualDataModule):
         if key not in self._made:
             noise = self.noise if train and self.noise.share > 0 else None
             self._made[key] = RecognitionClips(
-                utterances, self.root, streams, train, keep=self.in_memory, noise=noise
+                utterances,
+                self.root,
+                streams,
+                train,
+                keep=self.in_memory,
+                noise=noise,
+                window=self.window,
             )
             self._share_memory()
         return self._made[key]
@@ -197,7 +233,9 @@ class RecognitionDataModule(AudioVisualDataModule):
             utterances = Random(self.seed).sample(utterances, count)
         longest = self.max_seconds if split == self.train_split else None
         streams = replace(self.streams, max_seconds=longest)
-        plain = RecognitionClips(utterances, self.root, streams, keep=self.in_memory)
+        plain = RecognitionClips(
+            utterances, self.root, streams, keep=self.in_memory, window=self.window
+        )
         self._made[(False, f"plain {split} {count}")] = plain
         self._share_memory()
         return plain

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, MediaError
 from zoo.hub.load import from_pretrained, model_class
 from zoo.hub.paths import cache_root
 from zoo.nn.ge2e import vad_lacking
@@ -63,7 +63,16 @@ def embed_voice(encoder: Any, speech: SpeechLike) -> Tensor:
     reason = vad_lacking()
     if reason is not None:
         _warn_once(f"pauses stay in recordings of voices: {reason}")
-    return torch.as_tensor(encoder.embed(speech, vad=reason is None)).cpu().clone()
+        return _embedded(encoder, speech, vad=False)
+    try:
+        return _embedded(encoder, speech, vad=True)
+    except MediaError as error:
+        log.debug("embedded with its pauses: %s", error)
+        return _embedded(encoder, speech, vad=False)
+
+
+def _embedded(encoder: Any, speech: SpeechLike, *, vad: bool) -> Tensor:
+    return torch.as_tensor(encoder.embed(speech, vad=vad)).cpu().clone()
 
 
 @cache

@@ -6,7 +6,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.lip_frontend import LipFrontEnd
@@ -140,8 +139,6 @@ class AVHuBERT(nn.Module):
 
     def encode_lips(self, video: Tensor) -> Tensor:
         """The visual front-end alone: (B, T, H, W) -> (B, T, D)."""
-        if self.config.pixel_pooling > 1:
-            video = F.avg_pool2d(video, self.config.pixel_pooling)
         return scale_gradient(self.lips_proj(self.lips(video)), self.config.feature_grad_scale)
 
     def encode_audio(self, audio: Tensor) -> Tensor:

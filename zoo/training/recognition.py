@@ -7,7 +7,7 @@ rate and `transcribe` are here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,12 +28,13 @@ from zoo.nn.word_times import token_frames
 from zoo.tasks import SpeechLike, Transcript, VideoLike, Word
 from zoo.text.subwords import MODEL_FILE, Subwords, train_subwords
 from zoo.training.schedules import tri_stage
-from zoo.video.mouth_input import eval_input
-from zoo.video.mouth_source import Source, mouth_crops
+from zoo.video.mouth_source import FIXED, Source
+from zoo.video.mouth_window import MouthWindow
 
 Batch = dict[str, Any]
 Streams = Literal["video", "audio", "both"]
 FPS = 25
+_PRESET = "avhubert"  # the pipeline of all crops of this family
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 MAX_FRAMES = 1500
 """Frames of one padded batch in `transcribe`: a minute."""
@@ -42,13 +43,27 @@ MAX_FRAMES = 1500
 class RecogniserModule(ZooModule):
     """Base of the lip-reading and audio-visual recognisers of the AV-HuBERT family."""
 
-    mouth_preset: ClassVar[str] = "avhubert"
-    """The pipeline of its mouth crops."""
-
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self._subwords: tuple[bytes, Subwords] | None = None
         self._errors = [0.0, 0.0]
+
+    @property
+    def window(self) -> MouthWindow:
+        """Which part of a clip it sees."""
+        config: Any = self.config
+        found: MouthWindow = config.window
+        return found
+
+    @property
+    def mouth_preset(self) -> str:
+        """The pipeline of its mouth crops; "fixed" looks for no mouth."""
+        return _PRESET if self.window.mouths == "aligned" else FIXED
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The streams it can be given."""
+        return ("video", "audio") if self.streams == "both" else (self.streams,)
 
     @property
     def streams(self) -> Streams:
@@ -76,7 +91,7 @@ class RecogniserModule(ZooModule):
         """Encoder states (B, T, D) for decoding, and the logits (B, T, V) of a CTC head if any.
 
         Args:
-            video: (B, T, 88, 88) normalised mouths, or None.
+            video: (B, T, H, W) normalised mouths, or None.
             audio: (B, T, 104) features, or None.
             mask: (B, T) bool, True = valid.
         """
@@ -256,7 +271,7 @@ class RecogniserModule(ZooModule):
             raise MediaError(f"this {self.slug} listens only: give `audio` and no `video`")
 
     def _clip(self, video: Any, audio: Any, landmarks: Source | None) -> Clip:
-        mouths = None if video is None else mouth_crops(video, self.mouth_preset, landmarks)
+        mouths = None if video is None else self.window.crops(video, _PRESET, landmarks)
         waveform = None if audio is None else as_waveform(audio)
         if mouths is not None:
             frames = len(mouths)
@@ -267,7 +282,7 @@ class RecogniserModule(ZooModule):
                 raise MediaError(
                     f"{len(waveform)} samples are too short: one frame takes {SAMPLES_PER_FRAME}"
                 )
-        lips = None if mouths is None else eval_input(mouths)
+        lips = None if mouths is None else self.window.model_input(mouths)
         sound = None if waveform is None else avhubert_features(waveform, frames)
         return lips, sound
 

@@ -25,7 +25,7 @@ from zoo.video.read import as_video
 
 FIXED = "fixed"
 READY = "ready-made crop"
-BESIDE = (".npy", ".npz", ".pkl", ".json")
+BESIDE = (".npy", ".pkl", ".json")  # .npz files beside clips are ground truth of corpora
 Source = str | Path | LandmarkDetector
 
 

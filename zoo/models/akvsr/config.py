@@ -9,6 +9,7 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
+from zoo.video.mouth_window import MouthWindow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,8 @@ class AKVSRConfig(ZooConfig):
 
     encoder: AVHuBERTConfig = field(default_factory=AVHuBERTConfig.large)
     """The visual encoder."""
+    window: MouthWindow = field(default_factory=MouthWindow)
+    """Which part of a clip is seen."""
     pretrained: str | None = "avhubert.large-vox-clean"
     """AV-HuBERT checkpoint that training starts from."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
@@ -108,6 +111,7 @@ class AKVSRConfig(ZooConfig):
         """For tiny-lrs3 on one CPU core."""
         return cls(
             encoder=AVHuBERTConfig.tiny(),
+            window=MouthWindow(mouths="fixed", size=48, row=70),
             pretrained="avhubert.tiny",
             memory=MemoryConfig(
                 source="hubert_units.tiny", size=144, num_slots=64, num_heads=4, utterances=600

@@ -61,7 +61,10 @@ class AKVSR(RecogniserModule):
         return Recipe(
             stages=(stage,),
             datamodule=RecognitionDataModule,
-            links={f"training.{name}": name for name in names},
+            links={
+                **{f"training.{name}": name for name in names},
+                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
+            },
         )
 
     @property

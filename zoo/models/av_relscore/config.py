@@ -122,6 +122,8 @@ class AVRelScoreConfig(ZooConfig):
     """The conformer."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig.espnet)
     """The attention decoder."""
+    pretrained_front_ends: bool = False
+    """Training starts from front-ends pretrained on LRW, as the papers' did."""
     mask_padding: bool = False
     """Keep padding away from valid frames, so that batching changes nothing; official code lets
     it in."""
@@ -133,17 +135,17 @@ class AVRelScoreConfig(ZooConfig):
     @classmethod
     def paper(cls) -> AVRelScoreConfig:
         """AV-RelScore as released: 85.7 M parameters."""
-        return cls()
+        return cls(pretrained_front_ends=True)
 
     @classmethod
     def vcafe(cls) -> AVRelScoreConfig:
         """V-CAFE as released."""
-        return cls(fusion="vcafe")
+        return cls(fusion="vcafe", pretrained_front_ends=True)
 
     @classmethod
     def conformer(cls) -> AVRelScoreConfig:
         """The AV-Conformer baseline of the same code."""
-        return cls(fusion="conformer")
+        return cls(fusion="conformer", pretrained_front_ends=True)
 
     @classmethod
     def tiny(cls) -> AVRelScoreConfig:

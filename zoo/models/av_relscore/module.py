@@ -67,6 +67,17 @@ class AVRelScore(AVRecognizer):
             },
         )
 
+    def initialise_pretrained(self) -> None:
+        """Load the front-ends pretrained on LRW, if the configuration wants them.
+
+        Raises:
+            CheckpointError: they cannot be had; the message says where they are.
+        """
+        from zoo.models.av_relscore.front_ends import load_front_ends
+
+        if self.config.pretrained_front_ends:
+            load_front_ends(self.network)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the CTC and the decoder loss, each a clip."""
         encoded, targets = self._encode_batch(batch), self._targets(batch)

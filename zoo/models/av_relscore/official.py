@@ -31,12 +31,12 @@ def key_map(config: AVRelScoreConfig) -> KeyMap:
         for theirs, ours in (("encoder_vid.", "video"), ("encoder_aud.", "audio")):
             rules += conformer_rules(theirs, f"{network}{ours}_encoder.", size)
         rules += lip_frontend_rules("encoder_vid.frontend.", f"{network}video_front_end.", "swish")
-        rules += _waveform_rules("encoder_aud.frontend.", f"{network}audio_front_end.")
+        rules += waveform_rules("encoder_aud.frontend.", f"{network}audio_front_end.")
         rules += _late_rules(network)
     else:
         rules += conformer_rules("encoders.", f"{network}encoder.", size)
         rules += lip_frontend_rules("encoders.frontend_vid.", f"{network}video_front_end.", "swish")
-        rules += _waveform_rules("encoders.frontend_aud.", f"{network}audio_front_end.")
+        rules += waveform_rules("encoders.frontend_aud.", f"{network}audio_front_end.")
         rules.append(drop(r"encoders\.after_norm_(vid|aud)\.(weight|bias)", _UNUSED))
         rules += _context_rules(network) if config.fusion == "vcafe" else _score_rules(network)
     rules += decoder_rules("decoder.", f"{network}decoder.")
@@ -44,7 +44,8 @@ def key_map(config: AVRelScoreConfig) -> KeyMap:
     return KeyMap(rules, "av_relscore")
 
 
-def _waveform_rules(official: str, ours: str) -> list[Rule]:
+def waveform_rules(official: str, ours: str) -> list[Rule]:
+    """Rules of the audio ResNet; prefixes with their last dots."""
     trunk = f"{official}trunk."
     return [
         Rule(f"{trunk}conv1.weight", f"{ours}conv.weight"),

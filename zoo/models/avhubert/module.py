@@ -90,6 +90,7 @@ class AVHuBERTModel(RecogniserModule):
                 "training.noise.lowest_snr_db": "lowest_snr_db",
                 "training.noise.highest_snr_db": "highest_snr_db",
                 "training.noise.voices": "noise_voices",
+                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
             },
         )
 

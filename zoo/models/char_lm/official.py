@@ -41,17 +41,14 @@ def to_official(state: Mapping[str, Tensor], config: CharLMConfig) -> dict[str, 
     return KEY_MAP.to_official(state)
 
 
-def config_from_official(raw: Mapping[str, Any] | list[Any]) -> CharLMConfig:
-    """Sizes from `model.json`: the arguments, or ESPnet's list whose last entry they are.
+def config_from_official(raw: Mapping[str, Any]) -> CharLMConfig:
+    """Sizes from `model.json`, the arguments of the training script.
 
     Raises:
         ConversionError: it is a language model of another kind.
     """
-    arguments: Mapping[str, Any] = raw[-1] if isinstance(raw, list) else raw
     for option, expected in (("tie_weights", False), ("pos_enc", "sinusoidal")):
-        if arguments.get(option, expected) != expected:
-            raise ConversionError(
-                f"char_lm: {option} is {arguments[option]!r}; expected {expected!r}"
-            )
-    found = {ours: arguments[name] for name, ours in _SIZES.items() if name in arguments}
+        if raw.get(option, expected) != expected:
+            raise ConversionError(f"char_lm: {option} is {raw[option]!r}; expected {expected!r}")
+    found = {ours: raw[name] for name, ours in _SIZES.items() if name in raw}
     return CharLMConfig(network=LanguageModelConfig().replace(**found))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from zoo.nn.greedy_ctc import Symbol
@@ -26,7 +25,7 @@ _IDS: Final = {character: number for number, character in enumerate(CHARACTERS, 
 def encode(text: str) -> list[int]:
     """Numbers of the characters of a text, after normalisation."""
     ids = [_IDS[character] for character in get_normalizer(NORMALIZER)(text)]
-    same = [False, *(one == other for one, other in pairwise(ids))]
+    same = [k > 0 and ids[k] == ids[k - 1] for k in range(len(ids))]
     # of three equal letters the third is the first of the next pair
     for k in range(1, len(same)):
         same[k] = same[k] and not same[k - 1]

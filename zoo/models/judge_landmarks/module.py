@@ -36,6 +36,7 @@ class JudgeLandmarks(ZooModule):
 
     slug: ClassVar[str] = "judge_landmarks"
     Config: ClassVar[type[JudgeLandmarksConfig]] = JudgeLandmarksConfig
+    float32_keys: ClassVar[tuple[str, ...]] = (r".*\.running_(mean|var)",)
 
     def __init__(self, config: JudgeLandmarksConfig, stage: Literal["points"] = "points") -> None:
         super().__init__(config)

@@ -10,6 +10,7 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
+from zoo.video.mouth_window import MouthWindow
 
 LANGUAGES = ("en", "es", "fr", "it", "pt", "ar", "de", "el", "ru")
 
@@ -95,6 +96,8 @@ class LMDecoderConfig(ZooConfig):
     """Checkpoint that makes the units."""
     num_units: int = 1000
     """Kinds of speech units, which are the slots of the memory."""
+    window: MouthWindow = field(default_factory=MouthWindow)
+    """Which part of a clip is seen."""
     unit_encoder: UnitEncoderConfig = field(default_factory=UnitEncoderConfig)
     """Behind the memory."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig.fairseq)
@@ -177,6 +180,7 @@ class LMDecoderConfig(ZooConfig):
             unit_source="hubert_units.tiny",
             num_units=100,
             in_memory=True,
+            window=MouthWindow(mouths="fixed", size=48, row=70),
             unit_encoder=UnitEncoderConfig(
                 hidden_size=128,
                 num_layers=2,

@@ -69,7 +69,11 @@ class LMDecoder(RecogniserModule):
                 for name, (section, settings, picture) in sections.items()
             ),
             datamodule=RecognitionDataModule,
-            links={"language": "languages", "in_memory": "in_memory"},
+            links={
+                "language": "languages",
+                "in_memory": "in_memory",
+                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
+            },
         )
 
     @property

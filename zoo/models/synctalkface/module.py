@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from zoo.errors import ConfigError
 from zoo.models.synctalkface.config import SyncTalkFaceConfig
 from zoo.models.synctalkface.network import Painted, SyncTalkFaceNetwork
 from zoo.models.talking_face.animation import FaceLike
@@ -55,6 +56,8 @@ class SyncTalkFace(TrainedAnimator):
         if judge is not None:
             self.discriminator = QualityDiscriminator(judge.channels, config.image_size)
         judged = config.training.gan_weight > 0
+        if judged and self.discriminator is None:
+            raise ConfigError("training.gan_weight is above 0: give a discriminator, too")
         painting = [self.network, self.discriminator if judged else None]
         self.train_only([self.expert] if stage == "expert" else painting)
 

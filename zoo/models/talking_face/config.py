@@ -59,10 +59,8 @@ class ExpertTrainingConfig(ZooConfig):
     """Of Adam."""
     total_steps: int = 1_000_000
     """Optimizer steps; the official script runs until it is stopped."""
-    gradient_clip: float = 0.0
-    """Largest norm of the gradient; 0 is no limit."""
     final_lr_share: float = 1.0
     """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
     loss: Literal["bce", "contrast"] = "bce"
     """"bce": one pair a clip, right or wrong with equal chance, cross-entropy on the cosine (the
-    paper's). "contrast": all windows of a clip against each other (ours, for small experts)."""
+    paper's). "contrast": all windows of the batch against each other (ours, for small experts)."""

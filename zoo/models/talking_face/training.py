@@ -123,10 +123,9 @@ class TrainedAnimator(Animator):
         """Sound and faces of the windows of a clip, brought together or apart."""
         faces, mel = pictures(batch["faces"]), batch["window_mel"]
         if self.config.expert_training.loss == "contrast":
-            clips = torch.arange(len(faces), device=faces.device)
-            groups = clips.repeat_interleave(faces.shape[1])
-            sound, seen = self.sync_expert(mel.flatten(0, 1), expert_input(faces.flatten(0, 1)))
-            return expert_contrast(sound, seen, groups)
+            return expert_contrast(
+                *self.sync_expert(mel.flatten(0, 1), expert_input(faces.flatten(0, 1)))
+            )
         # the sound is that of the first window, the face half the time that of another
         right = torch.rand(len(faces), device=faces.device) < 0.5
         chosen = torch.where(right[:, None, None, None, None], faces[:, 0], faces[:, -1])

@@ -63,8 +63,6 @@ class GeneratorTrainingConfig(ZooConfig):
     """Of Adam; 0.5 and 0.999 with a discriminator."""
     total_steps: int = 300_000
     """Optimizer steps."""
-    gradient_clip: float = 0.0
-    """Largest norm of the gradient; 0 is no limit."""
     sync_weight: float = 0.01
     """Share of the sync loss; 0.03 with a discriminator."""
     perceptual_weight: float = 0.0

@@ -50,6 +50,8 @@ class Wav2Lip(TrainedAnimator):
         if judge is not None:
             self.discriminator = QualityDiscriminator(judge.channels, size)
         judged = config.training.perceptual_weight > 0
+        if judged and self.discriminator is None:
+            raise ConfigError("training.perceptual_weight is above 0: give a discriminator, too")
         painting = [self.generator, self.discriminator if judged else None]
         self.train_only([self.expert] if stage == "expert" else painting)
 
