@@ -45,7 +45,8 @@ def fold(module: M) -> M:
             break
         parent, _, own = name.rpartition(".")
         setattr(copy.get_submodule(parent), own, plain)
-    return copy.requires_grad_(False).eval()
+    copy.requires_grad_(False)
+    return copy.train(False)
 
 
 def _plain(part: nn.Module) -> nn.Module:
