@@ -7,15 +7,18 @@ colour can only be seen and the number only be heard.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.bench.toy import COLOURS, colour_of
 from zoo.audio import as_waveform
-from zoo.bench import Result, run_task
+from zoo.bench import Result, run_task, score_run
 from zoo.tasks import Speech, Transcript, Video
 from zoo.video import as_video, save_video
 
@@ -79,10 +82,35 @@ def _pitch(number: int) -> float:
     return 400.0 + 200.0 * number
 
 
+JUDGED = (
+    "zoo.metrics.asr._Judged",
+    "zoo.metrics.dnsmos.DNSMOS",
+    "zoo.metrics.lmd.LMD",
+    "zoo.metrics.lse.LSE",
+    "zoo.metrics.speaker_similarity.SpeakerSimilarity",
+)
+
+
+@contextmanager
+def without_judges() -> Iterator[None]:
+    """No network judges tones and colours: seconds a clip, and threads that no fork survives."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in JUDGED:
+            patch.setattr(f"{name}.available", lambda self: "left out of this test")
+        yield
+
+
 def clip_run(model, task: str, root: Path, out: Path, **options) -> Result:
-    """`run_task` on the CPU without worker processes or progress bar."""
+    """`run_task` on the CPU without worker processes, progress bar or judges."""
     defaults = {"accelerator": "cpu", "workers": 0, "progress": False, "batch_size": 4}
-    return run_task(model, task, root, out, **{**defaults, **options})
+    with without_judges():
+        return run_task(model, task, root, out, **{**defaults, **options})
+
+
+def clip_score(folder: Path, root: Path | None = None, **options) -> Result:
+    """`score_run` without judges."""
+    with without_judges():
+        return score_run(folder, root, **options)
 
 
 class ToyReader(nn.Module):

@@ -260,7 +260,7 @@ def talking_face_config(slug: str) -> ZooConfig:
     from zoo.models.talking_face.config import DiscriminatorConfig, ExpertConfig
     from zoo.models.wav2lip_syncnet.config import GeneratorConfig, Wav2LipConfig
 
-    narrow = (2, 4, 4, 8, 8)
+    narrow = (2, 4, 4, 8, 20)  # 20: what the loudness needs
     parts = {
         "expert": ExpertConfig(face_channels=narrow, audio_channels=narrow),
         "discriminator": DiscriminatorConfig(channels=narrow),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.corpora.clips import plan_clips, render, single_words
+from zoo.data.corpora.clips import CLIPS_A_VIDEO, plan_clips, render, single_words
 from zoo.data.corpora.speakers import record
 from zoo.tasks import Video
 from zoo.video import as_video
@@ -28,9 +28,9 @@ class Said:
 
 
 def recordings(count: int) -> list[Said]:
-    """Sentences as `render` records them, without the pictures."""
+    """Sentences as `render` records them, without the pictures; all people get their turn."""
     found = []
-    for clip in plan_clips(SEED, 91, "test", count):
+    for clip in plan_clips(SEED, 91, "test", CLIPS_A_VIDEO * count)[::CLIPS_A_VIDEO]:
         rng = np.random.default_rng((*clip.entropy, 1))
         recording = record(clip.speech, clip.video.talker.in_mood(clip.mood), rng)
         starts = [word.start_ms / 1e3 for word in single_words(recording)]
@@ -51,7 +51,7 @@ def filmed(folder: Path, count: int, sentences: int = 1) -> list[Filmed]:
     """Films; about half a second each on a processor."""
     found = []
     for number, clip in enumerate(
-        plan_clips(SEED, 92, "test", 5 * count, sentences=sentences)[::5]
+        plan_clips(SEED, 92, "test", CLIPS_A_VIDEO * count, sentences=sentences)[::CLIPS_A_VIDEO]
     ):
         stem = folder / f"{number:05d}"
         render(clip, stem)

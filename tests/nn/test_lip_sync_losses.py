@@ -8,6 +8,7 @@ from zoo.nn.lip_sync_losses import (
     cosine_bce,
     discriminator_loss,
     expert_contrast,
+    loudness_loss,
     mouth_region,
     perceptual_loss,
     sync_loss,
@@ -24,14 +25,25 @@ def test_cosine_above_one_by_rounding_is_no_error() -> None:
     assert float(cosine_bce(one, one, torch.ones(1))) < 1e-5
 
 
-def test_contrast_prefers_the_right_sound() -> None:
+def test_contrast_prefers_the_right_sound_of_the_same_clip() -> None:
     torch.manual_seed(0)
-    faces = F.normalize(torch.rand(6, 8), dim=1)
-    right, wrong = (expert_contrast(sound, faces) for sound in (faces, faces.roll(1, 0)))
+    faces = F.normalize(torch.rand(2, 3, 8), dim=2)
+    right, wrong = (expert_contrast(sound, faces) for sound in (faces, faces.roll(1, 1)))
     assert float(right) < float(wrong)
-    logits = 16.0 * faces @ faces.T
-    both = -logits.diag() + (logits.logsumexp(0) + logits.logsumexp(1)) / 2
-    assert float(right) == pytest.approx(float(both.mean()), rel=1e-5)
+    each = [float(expert_contrast(faces[k : k + 1], faces[k : k + 1])) for k in (0, 1)]
+    assert float(right) == pytest.approx(sum(each) / 2, rel=1e-5), "clips do not compete"
+
+
+def test_loudness_is_followed_whatever_the_clip() -> None:
+    torch.manual_seed(0)
+    mel = torch.randn(3, 6, 1, 80, 16)
+    loud = F.adaptive_avg_pool2d(mel[:, :, 0], (4, 5)).flatten(2)
+    voice = 5 * torch.randn(3, 1, 20)
+    rest = torch.randn(3, 6, 10)
+    follows, against = (torch.cat([sign * 2 * loud + voice, rest], -1) for sign in (1, -1))
+    assert float(loudness_loss(follows, mel)) == pytest.approx(0, abs=1e-5)
+    assert float(loudness_loss(against, mel)) == pytest.approx(2, abs=1e-5)
+    assert 0.5 < float(loudness_loss(torch.randn(3, 6, 30), mel)) < 1.5
 
 
 def test_a_frozen_expert_keeps_its_mode_and_parameters() -> None:

@@ -16,6 +16,7 @@ from zoo.nn.modes import mode_of
 from zoo.nn.sync_expert import SyncExpert
 
 _EPSILON = 1e-7
+_LOUDNESS = (4, 5)  # bands and moments
 
 
 def cosine_bce(one: Tensor, other: Tensor, labels: Tensor) -> Tensor:
@@ -32,20 +33,41 @@ def cosine_bce(one: Tensor, other: Tensor, labels: Tensor) -> Tensor:
 
 
 def expert_contrast(sound: Tensor, faces: Tensor, scale: float = 16.0) -> Tensor:
-    """Which sound of the batch is this face's, and the other way round?
+    """Which sound of its clip is this face's, and the other way round?
 
-    A stand-in for `cosine_bce` that gives a small expert a richer gradient: with that, it stays on
-    its plateau of 0.69 for long. The batch should hold several windows of every clip, since sounds
-    of other clips are told apart by the voice alone.
+    A stand-in for `cosine_bce` that gives a small expert a richer gradient. Only windows of one
+    clip compete: voices of other clips could be told apart by who it is.
 
     Args:
-        sound: (N, C) unit vectors.
-        faces: (N, C) unit vectors of the same windows.
+        sound: (B, K, C) unit vectors of K windows of each clip.
+        faces: (B, K, C) of the same windows.
         scale: inverse temperature.
     """
-    logits = scale * faces @ sound.T
-    rows = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, rows) + F.cross_entropy(logits.T, rows)) / 2
+    logits = scale * faces @ sound.transpose(1, 2)
+    right = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
+    rows, columns = (F.cross_entropy(x, right) for x in (logits, logits.transpose(1, 2)))
+    return (rows + columns) / 2
+
+
+def loudness_loss(embedding: Tensor, mel: Tensor) -> Tensor:
+    """How badly the first coordinates of an embedding follow the loudness of their window.
+
+    What two fresh towers have in common is found slowly by contrast alone; that mouths open when
+    it is loud is a place to meet. Loudness is that of four bands at five moments; all is relative
+    to the clip's mean, so that neither voice nor looks matter.
+
+    Args:
+        embedding: (B, K, C) of K windows of each clip, C at least 20.
+        mel: (B, K, 1, 80, 16).
+
+    Returns:
+        One minus the correlation, mean over the 20 numbers.
+    """
+    target = F.adaptive_avg_pool2d(mel[:, :, 0], _LOUDNESS).flatten(2)
+    own = embedding[..., : target.shape[-1]]
+    own, target = ((x - x.mean(dim=1, keepdim=True)).flatten(0, 1) for x in (own, target))
+    scale = own.norm(dim=0) * target.norm(dim=0)
+    return 1 - ((own * target).sum(dim=0) / scale.clamp_min(_EPSILON)).mean()
 
 
 def sync_loss(

@@ -181,7 +181,7 @@ class AVRelScoreConfig(ZooConfig):
                 lr=1.5e-3,
                 schedule="linear",
                 warmup_steps=100,
-                total_steps=1500,
+                total_steps=1200,
                 short_first=0.15,
                 weight_decay=1e-2,
                 gradient_clip=5.0,

@@ -63,4 +63,6 @@ class ExpertTrainingConfig(ZooConfig):
     """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
     loss: Literal["bce", "contrast"] = "bce"
     """"bce": one pair a clip, right or wrong with equal chance, cross-entropy on the cosine (the
-    paper's). "contrast": all windows of the batch against each other (ours, for small experts)."""
+    paper's). "contrast": all windows of a clip against each other (ours, for small experts)."""
+    loudness_weight: float = 0.0
+    """With "contrast": how much either side also has to follow the loudness of the sound."""

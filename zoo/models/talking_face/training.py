@@ -14,8 +14,14 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.models.talking_face.animation import Animator
 from zoo.models.talking_face.config import CropConfig
-from zoo.nn.face_windows import expert_input
-from zoo.nn.lip_sync_losses import cosine_bce, expert_contrast, mouth_region, sync_loss
+from zoo.nn.face_windows import by_clip, expert_input
+from zoo.nn.lip_sync_losses import (
+    cosine_bce,
+    expert_contrast,
+    loudness_loss,
+    mouth_region,
+    sync_loss,
+)
 from zoo.nn.sync_expert import SyncExpert
 from zoo.training.recipe import Recipe, Stage
 
@@ -123,9 +129,10 @@ class TrainedAnimator(Animator):
         """Sound and faces of the windows of a clip, brought together or apart."""
         faces, mel = pictures(batch["faces"]), batch["window_mel"]
         if self.config.expert_training.loss == "contrast":
-            return expert_contrast(
-                *self.sync_expert(mel.flatten(0, 1), expert_input(faces.flatten(0, 1)))
-            )
+            sound, seen = self._embed_windows(mel, faces)
+            heard = loudness_loss(sound, mel) + loudness_loss(seen, mel)
+            weight = self.config.expert_training.loudness_weight
+            return expert_contrast(sound, seen) + weight * heard
         # the sound is that of the first window, the face half the time that of another
         right = torch.rand(len(faces), device=faces.device) < 0.5
         chosen = torch.where(right[:, None, None, None, None], faces[:, 0], faces[:, -1])
@@ -162,13 +169,17 @@ class TrainedAnimator(Animator):
     def _validate_expert(self, batch: Batch) -> None:
         faces, mel = pictures(batch["faces"]), batch["window_mel"]
         clips, windows = faces.shape[:2]
-        sound, seen = self.sync_expert(mel.flatten(0, 1), expert_input(faces.flatten(0, 1)))
-        sound, seen = (x.unflatten(0, (clips, windows)) for x in (sound, seen))
+        sound, seen = self._embed_windows(mel, faces)
         cosine = seen @ sound.transpose(1, 2)  # (B, K, K)
         right = torch.arange(windows, device=faces.device)
         found = (cosine.argmax(dim=2) == right).float().mean()
         self.log("val/accuracy", found, prog_bar=True, batch_size=clips)
         self.log("val/loss", self.expert_loss(batch), prog_bar=True, batch_size=clips)
+
+    def _embed_windows(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, K, C) of mel (B, K, 1, 80, 16) and faces (B, K, 5, 3, S, S)."""
+        sound, seen = self.sync_expert(mel.flatten(0, 1), expert_input(faces.flatten(0, 1)))
+        return by_clip(sound, mel), by_clip(seen, mel)
 
     def on_validation_epoch_end(self) -> None:
         """Let the sync loss count once the generator has learned enough to be judged."""

@@ -158,7 +158,11 @@ class Wav2LipConfig(ZooConfig):
             batch_size=6,
             windows=8,
             expert_training=ExpertTrainingConfig(
-                lr=1.5e-3, total_steps=1200, loss="contrast", final_lr_share=0.05
+                lr=2e-3,
+                total_steps=1200,
+                loss="contrast",
+                loudness_weight=2.0,
+                final_lr_share=0.05,
             ),
             training=GeneratorTrainingConfig(
                 lr=1e-3,
