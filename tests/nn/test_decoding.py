@@ -185,6 +185,16 @@ def test_espnet_rules_stop_once_longer_texts_only_get_worse() -> None:
     assert max(len(one.tokens) for one in ran.search(torch.tensor([20]))[0]) == 21
 
 
+@pytest.mark.parametrize(("behind", "finished"), [(9.9, False), (10.1, True)])
+def test_the_end_is_seen_ten_nats_behind_the_best(behind: float, finished: bool) -> None:
+    """For three lengths in a row, which count the start token; the step is the longest of them."""
+    scores = {2: 0.0, 5: -behind, 6: -30.0, 7: -30.0}
+    found = [Hypothesis(torch.zeros(n - 1).long(), score, {}) for n, score in scores.items()]
+    assert EspnetRules().is_finished(found, 7, 4) is finished
+    assert not EspnetRules().is_finished(found, 8, 4)
+    assert not EspnetRules().is_finished([], 7, 4)
+
+
 def test_nothing_to_add_up_is_refused() -> None:
     with pytest.raises(ValueError, match="weight 0"):
         BeamSearch([LengthBonus(VOCAB, 0.0)], EspnetRules(), 2, END, END)

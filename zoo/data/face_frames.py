@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from zoo.data.audio_visual import AudioVisualDataModule
+from zoo.data.drawn_truth import read_tracks
 from zoo.data.utterances import Utterance, spread
 from zoo.errors import DataError
 from zoo.video import load_video
@@ -42,7 +43,7 @@ class FaceFrames(Dataset[dict[str, Tensor]]):
             if one.video is None:
                 raise DataError(f"{one.id} has no video")
             video = root / one.video
-            points = _ground_truth(video.with_suffix(".npz"))
+            (points,) = read_tracks(video, "landmarks")
             frames = load_video(video).frames
             for k in _chosen(points[: len(frames)], per_clip):
                 self._frames.append(frames[k].clone())
@@ -53,15 +54,6 @@ class FaceFrames(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return {"frame": self._frames[index], "points": self._points[index]}
-
-
-def _ground_truth(path: Path) -> Any:
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no ground truth of the landmarks; corpora of `zoo corpus make` have it"
-        )
-    with np.load(path, allow_pickle=False) as tracks:
-        return tracks["landmarks"].astype(np.float32)
 
 
 def _chosen(points: Any, count: int) -> list[int]:

@@ -1,8 +1,9 @@
-"""Short stretches of talking faces with their MFCC, kept in memory: for training a SyncNet."""
+"""Short stretches of drawn talking faces with their MFCC, in memory: for training a SyncNet."""
 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,56 +15,78 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from zoo.audio import load_audio
 from zoo.audio.mfcc import FRAME, mfcc
 from zoo.audio.variation import Variation
-from zoo.data.audio_visual import (
-    SAMPLES_PER_FRAME,
-    AudioVisualDataModule,
-    AudioVisualDataset,
-    Streams,
-)
-from zoo.data.utterances import spread
+from zoo.data.audio_visual import SAMPLES_PER_FRAME, AudioVisualDataModule
+from zoo.data.drawn_truth import read_tracks
+from zoo.data.utterances import Utterance, spread
+from zoo.errors import DataError
+from zoo.video import load_video
 
 log = logging.getLogger(__name__)
 
 # the microphone and the room may change, the pace must not
 _SOUND: Final = Variation(speed_share=0.0, noise_share=0.4, snr_db=(15.0, 40.0), band_share=0.2)
-_ZOOM: Final = (0.6, 1.0)  # side of the part of a frame that is taken
+_MARGIN: Final = 16  # pixels kept around the part that the network sees
+_SHIFT: Final = 7.0  # spread of its place in training, in pixels
+_SMALLEST: Final = 0.8  # side of the part that is taken in training, in sides of the usual one
 _SHARPNESS: Final = (0.4, 1.0)  # generated faces are blurred: resolution before enlarging
 _BRIGHTNESS: Final = (0.75, 1.25)
 _COLUMNS_A_FRAME: Final = 4
 _AFTER: Final = FRAME - 160  # samples by which the last MFCC frame reaches beyond the last picture
+# usual opening and width of a drawn mouth and their spread, in pixels
+_MEAN: Final = np.array([6.7, 43.2], np.float32)
+_SPREAD: Final = np.array([4.9, 4.4], np.float32)
 
 
 class TalkingStretches(Dataset[dict[str, Tensor]]):
     """A stretch of each clip with its sound.
 
-    An item is `frames` (R, 3, size, size) uint8 RGB and `mfcc` (4 R, 13) float32, whose columns
-    4 i .. 4 i + 19 belong to the five frames from i on.
+    An item is `frames` (R, 3, size, size) uint8 RGB, `mfcc` (4 R, 13) float32, whose columns
+    4 i .. 4 i + 19 belong to the five frames from i on, and `mouth` (R, 2) float32, the opening and
+    the width of the mouth, standardised.
 
     Args:
-        clips: a dataset whose items have `video` (T, 3, H, W) uint8 and `audio` (S,).
-        size: side of the frames.
+        root: folder of the corpus.
+        utterances: its clips of square frames, with the ground truth beside the videos.
+        corner: upper left corner (top, left) of the part of a frame that the network sees.
+        size: its side.
         stretch: R; shorter clips are left out.
         vary: take another stretch every time and change picture and sound at random; otherwise
             the middle as it is.
+
+    Raises:
+        DataError: a clip has no ground truth, or frames too small for the part.
     """
 
-    def __init__(self, clips: AudioVisualDataset, size: int, stretch: int, vary: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        utterances: list[Utterance],
+        corner: tuple[int, int],
+        size: int,
+        stretch: int,
+        vary: bool,
+    ) -> None:
         self.size, self.stretch, self.vary = size, stretch, vary
-        self._clips: list[tuple[Tensor, NDArray[np.float32]]] = []
-        for k in range(len(clips)):
-            item = clips[k]
-            if "skipped" in item:
-                log.warning("left out: %s", item["skipped"])
-            elif len(item["video"]) > stretch:
-                self._clips.append((_resized(item["video"], size), item["audio"].numpy()))
+        self._clips: list[tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]] = []
+        for one in utterances:
+            if one.video is None:
+                raise DataError(f"{one.id} has no video")
+            path = root / one.video
+            mouth = (np.stack(read_tracks(path, "opening", "width"), axis=1) - _MEAN) / _SPREAD
+            frames = _around(load_video(path).frames, corner, size, one.id)
+            sound = load_audio(root / one.sound).numpy()
+            count = min(len(frames), len(mouth), len(sound) // SAMPLES_PER_FRAME)
+            if count > stretch:
+                self._clips.append((frames[:count], sound[: count * SAMPLES_PER_FRAME], mouth))
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        frames, sound = self._clips[index]
+        frames, sound, mouth = self._clips[index]
         spare = len(frames) - self.stretch
         # torch's generator is the one that loaders seed in every worker
         start = int(torch.randint(spare, ())) if self.vary else spare // 2
@@ -72,42 +95,55 @@ class TalkingStretches(Dataset[dict[str, Tensor]]):
         heard = torch.from_numpy(sound[first : first + self.stretch * SAMPLES_PER_FRAME + _AFTER])
         if self.vary:
             rng = np.random.default_rng(int(torch.randint(2**62, ())))
-            pictures, heard = varied_picture(pictures, rng), _SOUND(heard, rng)
+            pictures, heard = varied_picture(pictures, self.size, rng), _SOUND(heard, rng)
+        else:
+            pictures = pictures[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         rows = mfcc((heard.numpy() * 32_768.0).round())[: self.stretch * _COLUMNS_A_FRAME]
-        return {"frames": pictures, "mfcc": torch.from_numpy(rows.astype(np.float32))}
+        return {
+            "frames": pictures,
+            "mfcc": torch.from_numpy(rows.astype(np.float32)),
+            "mouth": torch.from_numpy(mouth[start : start + self.stretch]),
+        }
 
 
-def _resized(frames: Tensor, size: int) -> Tensor:
-    parts = [
-        F.interpolate(part.float(), (size, size), mode="area").round().byte()
-        for part in torch.split(frames, 64)
-    ]
-    return torch.cat(parts)
+def _around(frames: Tensor, corner: tuple[int, int], size: int, name: str) -> Tensor:
+    """The part of frames (T, 3, H, W) that the network sees, with a margin."""
+    top, left = (start - _MARGIN for start in corner)
+    side = size + 2 * _MARGIN
+    if min(top, left) < 0 or top + side > frames.shape[-2] or left + side > frames.shape[-1]:
+        height, width = frames.shape[-2:]
+        raise DataError(f"{name}: frames of {width} x {height} pixels; expected 224 x 224")
+    return frames[..., top : top + side, left : left + side].clone()
 
 
-def varied_picture(frames: Tensor, rng: Generator) -> Tensor:
-    """Another view of (R, 3, S, S) uint8: nearer, mirrored, less sharp, brighter or darker."""
-    size = frames.shape[-1]
-    side = round(size * rng.uniform(*_ZOOM))
-    # the face is in the middle of LRS-style tracks, the mouth a little below it
-    x, y = (round((size - side) * np.clip(0.5 + rng.normal(0, 0.2), 0, 1)) for _ in range(2))
+def varied_picture(frames: Tensor, size: int, rng: Generator) -> Tensor:
+    """Another view (R, 3, size, size) of (R, 3, S, S) uint8.
+
+    Elsewhere, nearer or farther, mirrored, less sharp, brighter or darker; one for all frames.
+    """
+    whole = frames.shape[-1]
+    side = round(rng.uniform(_SMALLEST * size, whole))
+    x, y = (
+        round(np.clip((whole - side) / 2 + rng.normal(0, _SHIFT), 0, whole - side)) for _ in "xy"
+    )
     part = frames[..., y : y + side, x : x + side].float()
     if rng.random() < 0.5:
         part = part.flip(-1)
     coarse = round(size * rng.uniform(*_SHARPNESS))
-    if coarse < side:
+    if coarse < side and rng.random() < 0.5:
         part = F.interpolate(part, (coarse, coarse), mode="area")
     part = F.interpolate(part, (size, size), mode="bilinear", align_corners=False)
     return (part * rng.uniform(*_BRIGHTNESS)).round().clamp(0, 255).byte()
 
 
 class TalkingStretchesDataModule(LightningDataModule):
-    """Stretches of the clips of LRS3, LRS2 or LRS-VoxMM, decoded once.
+    """Stretches of the clips of a generated corpus in the layout of LRS3 or LRS-VoxMM.
 
     Args:
-        root: the dataset's folder.
+        root: the corpus.
         dataset: as for `AudioVisualDataModule`.
-        size: side of the frames.
+        corner: upper left corner of the part of a frame that the network sees.
+        size: its side.
         stretch: frames of a stretch.
         clips: how many training clips are kept in memory, spread over the recordings.
         batch_size: clips a step and process.
@@ -119,16 +155,17 @@ class TalkingStretchesDataModule(LightningDataModule):
         self,
         root: str,
         dataset: str = "auto",
+        corner: tuple[int, int] = (96, 56),
         size: int = 112,
-        stretch: int = 16,
-        clips: int = 1200,
-        batch_size: int = 8,
+        stretch: int = 17,
+        clips: int = 800,
+        batch_size: int = 16,
         train_split: str = "train30",
         seed: int = 7122,
     ):
         super().__init__()
-        self.reader = AudioVisualDataModule(root, dataset, picture="face", sound="waveform")
-        self.size, self.stretch, self.clips = size, stretch, clips
+        self.reader = AudioVisualDataModule(root, dataset)
+        self.corner, self.size, self.stretch, self.clips = corner, size, stretch, clips
         self.batch_size, self.train_split = batch_size, train_split
         self._generator = torch.Generator().manual_seed(seed)
         self._decoded: dict[str, TalkingStretches] = {}
@@ -146,9 +183,9 @@ class TalkingStretchesDataModule(LightningDataModule):
     def _in_memory(self, split: str, *, vary: bool) -> TalkingStretches:
         if split not in self._decoded:
             chosen = spread(self.reader.utterances(split), self.clips)
-            streams = Streams(picture="face", sound="waveform")
-            clips = AudioVisualDataset(chosen, self.reader.root, streams)
-            self._decoded[split] = TalkingStretches(clips, self.size, self.stretch, vary)
+            self._decoded[split] = TalkingStretches(
+                self.reader.root, chosen, self.corner, self.size, self.stretch, vary
+            )
             log.info("%s: %d clips in memory", split, len(self._decoded[split]))
         return self._decoded[split]
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from zoo.audio.mfcc import mfcc
 from zoo.errors import MediaError
@@ -63,7 +62,10 @@ def sync_of(distances: Tensor) -> Sync:
 
 @torch.inference_mode()
 def embed_clip(
-    network: SyncNet, frames: Tensor, samples: NDArray[np.int16]
+    network: SyncNet,
+    frames: Tensor,
+    samples: NDArray[np.int16],
+    corner: tuple[int, int] = (0, 0),
 ) -> tuple[Tensor, Tensor]:
     """Embeddings (N, D) of the lips and of the sound of every window of a clip.
 
@@ -71,6 +73,7 @@ def embed_clip(
         network: where it lies decides where this runs.
         frames: (T, 3, 224, 224) uint8 RGB at 25 frames a second.
         samples: (S,) int16 at 16 kHz.
+        corner: upper left corner (top, left) of the part that a network of smaller pictures sees.
 
     Raises:
         MediaError: the frames are of another size, or fewer than six are usable.
@@ -79,11 +82,10 @@ def embed_clip(
     place = next(network.parameters())
     columns = torch.from_numpy(mfcc(samples).T.astype(np.float32)).to(place)
     sound = columns.unfold(1, COLUMNS, COLUMNS_A_FRAME)[:, :count].transpose(0, 1)
-    lip_tower, audio_tower = (
-        FoldedLipTower(network.lip_tower),
-        FoldedAudioTower(network.audio_tower),
-    )
-    seen = [lip_tower(part) for part in _parts(network, place, frames, count)]
+    lip_tower = FoldedLipTower(network.lip_tower)
+    audio_tower = FoldedAudioTower(network.audio_tower)
+    rows, across = (slice(start, start + network.image_size) for start in corner)
+    seen = [lip_tower(part.to(place.device)) for part in _parts(frames[..., rows, across], count)]
     heard = [audio_tower(part[:, None]) for part in torch.split(sound, BATCH)]
     return (
         network.lip_head(torch.cat(seen)).cpu(),
@@ -91,13 +93,11 @@ def embed_clip(
     )
 
 
-def _parts(network: SyncNet, place: Tensor, frames: Tensor, count: int) -> Iterator[Tensor]:
+def _parts(frames: Tensor, count: int) -> Iterator[Tensor]:
     """The frames (n + 4, 3, H, W) of every n windows, in BGR."""
-    factor = IMAGE_SIZE // network.image_size
     for start in range(0, count, BATCH):
         stop = min(start + BATCH, count)
-        part = frames[start : stop + WINDOW - 1].flip(1).to(place.device)
-        yield F.avg_pool2d(part.to(place.dtype), factor) if factor > 1 else part
+        yield frames[start : stop + WINDOW - 1].flip(1)
 
 
 def window_count(frames: Tensor, samples: NDArray[np.int16]) -> int:

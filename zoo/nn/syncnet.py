@@ -93,8 +93,8 @@ class LipTower(nn.Module):
 
     Args:
         channels: outputs of the convolutions.
-        image_size: `IMAGE_SIZE`, or half of it for a small network, which then leaves out the
-            first pooling, so that every later map has the published size.
+        image_size: `IMAGE_SIZE`, or half of it for a small network that sees a part of a frame; it
+            leaves out the first pooling, so that every later map has the published size.
     """
 
     def __init__(self, channels: Sequence[int], image_size: int = IMAGE_SIZE) -> None:

@@ -12,17 +12,22 @@ from zoo.hub.config import ZooConfig
 class TrainingConfig(ZooConfig):
     """How it is trained."""
 
-    batch_size: int = 8
+    batch_size: int = 16
     """Clips in a global batch."""
-    stretch: int = 16
-    """Frames taken of each clip: twelve windows, each the others' negative."""
-    clips: int = 1200
-    """Clips that are kept in memory, 2 MB each."""
-    lr: float = 1e-3
+    stretch: int = 17
+    """Frames taken of each clip."""
+    window_step: int = 3
+    """Frames from window to window of a stretch: five windows, each the others' negative."""
+    clips: int = 800
+    """Clips that are kept in memory, 3.5 MB each."""
+    mouth_weight: float = 2.0
+    """Of telling the drawn mouth's opening and width from either side; the contrast alone finds
+    what to look at much later."""
+    lr: float = 1.5e-3
     """Peak learning rate of Adam."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
-    total_steps: int = 800
+    total_steps: int = 1000
     """Optimizer steps."""
     gradient_clip: float = 5.0
     """Limit of the gradient norm."""
@@ -30,7 +35,7 @@ class TrainingConfig(ZooConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeSyncNetConfig(ZooConfig):
-    """SyncNet at a quarter of the width, on frames of half the size."""
+    """SyncNet at a quarter of the width; it sees the lower middle of a frame only."""
 
     PRESETS: ClassVar[tuple[str, ...]] = ("tiny",)
 
@@ -43,7 +48,9 @@ class JudgeSyncNetConfig(ZooConfig):
     embedding_size: int = 128
     """Width of the common space."""
     image_size: int = 112
-    """Side to which frames of 224 pixels are brought."""
+    """Side of the part of a frame of 224 pixels that it sees."""
+    corner: tuple[int, int] = (96, 56)
+    """Upper left corner of that part, top and left: the mouth of an LRS-style face track."""
     max_shift: int = 15
     """Largest offset that is searched, in video frames."""
     training: TrainingConfig = field(default_factory=TrainingConfig)

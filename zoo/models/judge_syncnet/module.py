@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -48,6 +48,9 @@ class JudgeSyncNet(ZooModule):
             config.embedding_size,
             config.image_size,
         )
+        # opening and width in every frame of a window; used in training only
+        self.seen_mouth = nn.Linear(config.lip_channels[-1], 2 * WINDOW)
+        self.heard_mouth = nn.Linear(config.audio_channels[-1], 2 * WINDOW)
 
     @classmethod
     def recipe(cls, config: JudgeSyncNetConfig) -> Recipe:
@@ -67,6 +70,7 @@ class JudgeSyncNet(ZooModule):
                 "training.stretch": "stretch",
                 "training.clips": "clips",
                 "image_size": "size",
+                "corner": "corner",
             },
         )
 
@@ -78,34 +82,44 @@ class JudgeSyncNet(ZooModule):
     # training
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Contrastive loss."""
-        loss = contrastive_loss(self.pair_distances(batch))
-        self.log("train/loss", loss, batch_size=len(batch["frames"]))
-        return loss
+        """Contrast, and the mouth from lips and from sound."""
+        distances, mouth = self._losses(batch)
+        contrast, count = contrastive_loss(distances), len(batch["frames"])
+        self.log("train/contrast", contrast, batch_size=count)
+        self.log("train/mouth", mouth, batch_size=count)
+        return contrast + self.config.training.mouth_weight * mouth
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the loss, and how often a window finds its sound within its own stretch, +-1."""
-        distances, clips = self.pair_distances(batch), len(batch["frames"])
-        self.log("val/loss", contrastive_loss(distances), batch_size=clips)
+        """Log the contrast, and how often a window finds its sound within its own stretch."""
+        distances, mouth = self._losses(batch)
+        clips = len(batch["frames"])
         each = len(distances) // clips
-        own = distances.view(clips, each, clips, each).diagonal(dim1=0, dim2=2)
-        nearest = own.movedim(-1, 0).argmin(dim=-1)
-        right = torch.arange(nearest.shape[1], device=nearest.device)
-        found = ((nearest - right).abs() <= 1).float().mean()
-        self.log("val/within_one", 100 * found, batch_size=clips, prog_bar=True)
+        own = distances.view(clips, each, clips, each).diagonal(dim1=0, dim2=2).movedim(-1, 0)
+        right = torch.arange(each, device=own.device)
+        found = (own.argmin(dim=-1) == right).float().mean()
+        self.log("val/loss", contrastive_loss(distances), batch_size=clips)
+        self.log("val/mouth", mouth, batch_size=clips)
+        self.log("val/own_sound", 100 * found, batch_size=clips, prog_bar=True)
 
-    def pair_distances(self, batch: Batch) -> Tensor:
-        """L2 distance (N, N) of every lip window of the batch from every sound window.
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Distances (N, N) of all lip windows from all sound windows, and the mouths' loss.
 
         Args:
-            batch: `frames` (B, R, 3, H, H) uint8 RGB, `mfcc` (B, C, 13); N = B (R - 4).
+            batch: `frames` (B, R, 3, H, H) uint8 RGB, `mfcc` (B, 4 R, 13), `mouth` (B, R, 2).
         """
+        step = self.config.training.window_step
         frames = batch["frames"].flip(2).to(self.dtype)
-        windows = frames.unfold(1, WINDOW, 1).movedim(-1, 3).flatten(0, 1)
-        sound = batch["mfcc"].unfold(1, COLUMNS, COLUMNS_A_FRAME).flatten(0, 1)
-        lips, heard = self(windows, sound[:, None])
-        squares: Tensor = (lips[:, None] - heard[None]).square().sum(dim=-1)
-        return (squares + _EPSILON).sqrt()
+        windows = frames.unfold(1, WINDOW, step).movedim(-1, 3).flatten(0, 1)
+        sound = batch["mfcc"].unfold(1, COLUMNS, step * COLUMNS_A_FRAME).flatten(0, 1)
+        truth = batch["mouth"].unfold(1, WINDOW, step).flatten(0, 1).flatten(1)
+        seen = self.network.lip_tower(windows)
+        heard = self.network.audio_tower(sound[:, None])
+        mouth = F.mse_loss(self.seen_mouth(seen), truth) + F.mse_loss(
+            self.heard_mouth(heard), truth
+        )
+        lips, tones = self.network.lip_head(seen), self.network.audio_head(heard)
+        squares: Tensor = (lips[:, None] - tones[None]).square().sum(dim=-1)
+        return (squares + _EPSILON).sqrt(), mouth
 
     def configure_optimizers(self) -> Any:
         """Adam; linear growth, then linear decay to zero."""
@@ -132,7 +146,7 @@ class JudgeSyncNet(ZooModule):
         was_training = self.training
         self.eval()
         try:
-            lips, sound = embed_clip(self.network, frames, samples)
+            lips, sound = embed_clip(self.network, frames, samples, self.config.corner)
         finally:
             self.train(was_training)
         return sync_of(shifted_distances(lips.float(), sound.float(), self.config.max_shift))
