@@ -159,7 +159,7 @@ class Wav2LipConfig(ZooConfig):
             windows=8,
             expert_training=ExpertTrainingConfig(
                 lr=2e-3,
-                total_steps=1200,
+                total_steps=1500,
                 loss="contrast",
                 loudness_weight=2.0,
                 final_lr_share=0.05,
