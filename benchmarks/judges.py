@@ -7,8 +7,8 @@ intervals over recordings (people):
 
 - judge_asr: word and character error rates of clean sound, and of sound that a judge should
   tolerate (quieter, band-limited, some noise) or reject (backwards, heavy noise); word times.
-- judge_syncnet: how often a planted offset of -10..10 frames is found, within one frame, in clips
-  of at least three seconds; how often the right sound is nearer than another clip's.
+- judge_syncnet: how often a planted offset of -10..10 frames is found, within one frame, in three
+  seconds of a clip; how often the right sound is nearer than another clip's.
 - judge_landmarks: distance from the points that the faces were drawn by, in pixels of 224 and in
   percent of the distance between the eyes; right decisions on frames with and without a face.
 """
@@ -35,7 +35,7 @@ from zoo.audio.distortions import low_pass
 from zoo.audio.noise import mix_at_snr
 from zoo.bench.bootstrap import interval, seed_of
 from zoo.data.corpora import make
-from zoo.data.corpora.clips import plan_clips, render
+from zoo.data.corpora.clips import CLIPS_A_VIDEO, plan_clips, render
 from zoo.data.lrs3 import read_lrs3
 from zoo.data.utterances import Utterance
 from zoo.hub.card import write_card
@@ -51,6 +51,7 @@ from zoo.video import load_video
 
 SYNC_STREAM = 90  # no corpus draws its clips from it
 OFFSETS = range(-10, 11)
+FRAMES = 75
 SAMPLES = 640
 Found = dict[str, dict[str, float]]
 
@@ -127,17 +128,18 @@ def word_times(heard: Sequence[Any], clips: Sequence[Utterance], data: Path) -> 
 
 
 def long_clips(folder: Path, seed: int, count: int) -> Iterator[tuple[str, Path]]:
-    """Clips of two sentences, at least three seconds, by people held out; (source, file)."""
-    for k, clip in enumerate(plan_clips(seed, SYNC_STREAM, "test", count, sentences=2)):
+    """Clips of three sentences by people held out, one of each recording; (source, file)."""
+    clips = plan_clips(seed, SYNC_STREAM, "test", CLIPS_A_VIDEO * count, sentences=3)
+    for k, clip in enumerate(clips[::CLIPS_A_VIDEO]):
         render(clip, folder / f"{k:04d}")
         yield clip.video.id, folder / f"{k:04d}.mp4"
 
 
 def shifted(frames: Tensor, samples: Any, offset: int) -> tuple[Tensor, Any]:
-    """The middle of a clip, with the sound `offset` frames early; nothing is padded."""
+    """Three seconds of a clip, with the sound `offset` frames early; nothing is padded."""
     edge = max(map(abs, OFFSETS))
     start = (edge + offset) * SAMPLES
-    middle = frames[edge : len(frames) - edge]
+    middle = frames[edge : edge + FRAMES]
     return middle, samples[start : start + len(middle) * SAMPLES]
 
 
@@ -150,7 +152,7 @@ def synchronisation(judge: Any, folder: Path, seed: int, count: int) -> Found:
         frames, samples = metric.prepare(path)
         offset = OFFSETS[k % len(OFFSETS)]
         part = shifted(frames, samples, offset)
-        if len(part[0]) < 75:
+        if len(frames) < FRAMES + 2 * max(OFFSETS):
             continue
         away = abs(judge.judge(*part).offset - offset)
         near.append(100.0 * (away <= 1))
@@ -159,8 +161,7 @@ def synchronisation(judge: Any, folder: Path, seed: int, count: int) -> Found:
         right = judge.judge(*shifted(frames, samples, 0))
         confidence.append(right.confidence)
         if last is not None:
-            size = min(len(frames), len(last) // SAMPLES)
-            wrong = judge.judge(frames[:size], last[: size * SAMPLES])
+            wrong = judge.judge(*shifted(frames, last, 0))
             pairs.append(100.0 * (right.confidence > wrong.confidence))
         last = samples
     return {
