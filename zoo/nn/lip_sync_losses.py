@@ -67,7 +67,8 @@ def loudness_loss(embedding: Tensor, mel: Tensor) -> Tensor:
     own = embedding[..., : target.shape[-1]]
     own, target = ((x - x.mean(dim=1, keepdim=True)).flatten(0, 1) for x in (own, target))
     scale = own.norm(dim=0) * target.norm(dim=0)
-    return 1 - ((own * target).sum(dim=0) / scale.clamp_min(_EPSILON)).mean()
+    correlation = (own * target).sum(dim=0) / scale.clamp_min(_EPSILON)
+    return 1 - torch.as_tensor(correlation).mean()
 
 
 def sync_loss(

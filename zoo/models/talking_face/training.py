@@ -132,7 +132,7 @@ class TrainedAnimator(Animator):
             sound, seen = self._embed_windows(mel, faces)
             heard = loudness_loss(sound, mel) + loudness_loss(seen, mel)
             weight = self.config.expert_training.loudness_weight
-            return expert_contrast(sound, seen) + weight * heard
+            return torch.as_tensor(expert_contrast(sound, seen) + weight * heard)
         # the sound is that of the first window, the face half the time that of another
         right = torch.rand(len(faces), device=faces.device) < 0.5
         chosen = torch.where(right[:, None, None, None, None], faces[:, 0], faces[:, -1])
