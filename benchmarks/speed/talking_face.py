@@ -1,6 +1,6 @@
 """Frames a second of `animate`, and what batching frames brings over one at a time.
 
-Run: python benchmarks/speed/talking_face.py [--model wav2lip.tiny] [--seconds 8] [--threads 2]
+Run: python benchmarks/speed/talking_face.py [--model SOURCE] [--seconds 8] [--threads 2]
 The goal is 25 frames a second at tiny scale on two cores.
 """
 

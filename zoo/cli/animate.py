@@ -2,7 +2,7 @@
 
 The same from Python::
 
-    model = zoo.from_pretrained("wav2lip.tiny")
+    model = zoo.from_pretrained("wav2lip_syncnet.wav2lip-gan")
     model.animate("face.png", "speech.wav").save("talk.mp4")
 """
 
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="TALK.mp4", help="the film")
     parser.add_argument(
         "--model",
-        default="wav2lip.tiny",
-        help="catalogue name, Hub repository or folder (default: %(default)s)",
+        required=True,
+        help="catalogue name, Hub repository or folder of a model that animates faces",
     )
     place = parser.add_mutually_exclusive_group()
     place.add_argument(

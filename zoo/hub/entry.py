@@ -27,7 +27,7 @@ class Paper:
     code: str | None = None
     """Address of the official code; None where there is none."""
     aliases: tuple[str, ...] = ()
-    """Other beginnings of its checkpoints' names (`wav2lip.tiny` is one of `wav2lip_syncnet`)."""
+    """Other beginnings of its checkpoints' names (`wav2lip.*` for `wav2lip_syncnet.*`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

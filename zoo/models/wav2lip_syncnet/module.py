@@ -74,7 +74,7 @@ class Wav2Lip(TrainedAnimator):
             raise ConfigError(
                 "this checkpoint holds no generator, only "
                 f"{'a sync expert' if self.expert is not None else 'a discriminator'}; load "
-                "wav2lip.tiny or wav2lip_syncnet.wav2lip"
+                "wav2lip_syncnet.wav2lip or a model of your own"
             )
         return self.generator
 
