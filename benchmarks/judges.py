@@ -25,25 +25,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from findings import Found, keep, of_figure, of_means, show
 from torch import Tensor
 
 import zoo
 from zoo.audio import load_audio
 from zoo.audio.distortions import low_pass
 from zoo.audio.noise import mix_at_snr
-from zoo.bench.bootstrap import interval, seed_of
 from zoo.data.corpora import make
 from zoo.data.corpora.clips import CLIPS_A_VIDEO, plan_clips, render
 from zoo.data.lrs3 import read_lrs3
 from zoo.data.utterances import Utterance
-from zoo.hub.card import write_card
 from zoo.hub.paths import checkout_folder
-from zoo.metrics.base import Row
 from zoo.metrics.cer import CER
 from zoo.metrics.lse import LSE
-from zoo.metrics.values import Quantity, counted, mean_figure
 from zoo.metrics.wer import WER
 from zoo.models.judge_landmarks.augment import without_face
 from zoo.models.judge_landmarks.module import relative_errors
@@ -53,18 +48,6 @@ SYNC_STREAM = 90  # no corpus draws its clips from it
 OFFSETS = range(-10, 11)
 FRAMES = 75
 SAMPLES = 640
-Found = dict[str, dict[str, float]]
-
-
-def of_means(name: str, values: Sequence[float], clusters: Sequence[str]) -> dict[str, float]:
-    """Mean with its interval."""
-    rows = [
-        Row(str(k), cluster, counted({"x": value}))
-        for k, (value, cluster) in enumerate(zip(values, clusters, strict=True))
-    ]
-    figure = mean_figure(Quantity("x", name, "", None), rows, {})
-    found = interval(figure, rows, seed_of("judges", name))
-    return {"value": found.value, "low": found.low, "high": found.high, "n": len(rows)}
 
 
 def of_texts(metric: WER | CER, heard: Sequence[str], clips: Sequence[Utterance]) -> Any:
@@ -73,8 +56,7 @@ def of_texts(metric: WER | CER, heard: Sequence[str], clips: Sequence[Utterance]
         [(c.id, c.source, text, c.text) for c, text in zip(clips, heard, strict=True)]
     )
     figure = metric.figures(rows)[0]
-    found = interval(figure, rows, seed_of("judges", figure.id))
-    return {"value": found.value, "low": found.low, "high": found.high, "n": len(rows)}
+    return of_figure(figure, rows, figure.id)
 
 
 # recognition
@@ -209,31 +191,6 @@ def landmarks(judge: Any, data: Path) -> Found:
     }
 
 
-def show(name: str, found: Found) -> None:
-    table = Table("", "value", "95 % interval", "n", title=name)
-    for label, one in found.items():
-        span = f"{one['low']:.2f} to {one['high']:.2f}"
-        table.add_row(label, f"{one['value']:.2f}", span, str(int(one["n"])))
-    Console().print(table)
-
-
-def keep(folder: Path, found: Found, seed: int) -> None:
-    """Write the numbers into a checkpoint's config.json, and from there into its card."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    how = (
-        f"`python benchmarks/judges.py --seed {seed}`: people and sentences that no seed trains on"
-    )
-    rows = {
-        f"held out, {label}": f"{one['value']:.2f} (95 % interval {one['low']:.2f} to "
-        f"{one['high']:.2f}, n {one['n']:.0f})"
-        for label, one in found.items()
-    }
-    config["training"] |= {"held-out figures": how, **rows}
-    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_card(folder)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=("asr", "syncnet", "landmarks"))
@@ -262,7 +219,8 @@ def main() -> int:
                 found = landmarks(judge, data)
             show(f"{name}, seed {args.seed}", found)
             if args.cards:
-                keep(checkout_folder() / name, found, args.seed)
+                command = f"python benchmarks/judges.py --seed {args.seed}"
+                keep(checkout_folder() / name, found, command)
     return 0
 
 

@@ -13,6 +13,7 @@ from zoo.data.face_windows import (
     cut_windows,
     spread,
 )
+from zoo.errors import DataError
 from zoo.tasks import Speech, Video
 
 
@@ -37,6 +38,37 @@ def test_faces_and_sound_of_a_window_belong_together() -> None:
         assert item["frame_mel"][:, 0, 0, 0].tolist() == own
         reference = set(item["reference"][:, 0, 0, 0].tolist())
         assert not reference & set(range(first, first + 5))
+
+
+def test_the_mouth_belongs_to_the_window() -> None:
+    shape = WindowShape(image_size=4, windows=4)
+    bare = clip(40)
+    known = torch.arange(40.0)[:, None] * torch.tensor([1.0, 10.0])
+    item = cut_windows(FaceClip(bare.faces, bare.mel, known), shape, torch.Generator())
+    assert torch.equal(item["mouth"][..., 0], item["faces"][:, :, 0, 0, 0].float())
+    assert torch.equal(item["mouth"][..., 1], 10 * item["mouth"][..., 0])
+
+
+def test_mouths_are_asked_of_a_corpus_that_knows_them(corpus: Path, tmp_path: Path) -> None:
+    data = FaceWindowDataModule(str(corpus), image_size=16, batch_size=2, guide="mouth")
+    one = corpus / "trainval" / "video1" / "50001.npz"
+    with pytest.raises(DataError, match="ground truth of the face"):
+        FaceWindowDataModule(str(without_truth(corpus, tmp_path)), guide="mouth").dataset("train")
+    tracks = dict(np.load(one))
+    np.savez(one, **tracks, opening=np.arange(32.0), width=np.ones(32))
+    item = data.dataset("train")[0]
+    assert item["mouth"].shape == (1, 5, 2) and float(item["mouth"][0, 0, 1]) == 1
+
+
+def without_truth(corpus: Path, folder: Path) -> Path:
+    """The first training clip alone, as LRS3 has it."""
+    clips = folder / "trainval" / "video1"
+    clips.mkdir(parents=True)
+    for ending in (".mp4", ".txt"):
+        name = Path("trainval/video1/50001").with_suffix(ending)
+        (folder / name).write_bytes((corpus / name).read_bytes())
+    (folder / "lrs3-valid.id").write_text("trainval/video0/50001\n")
+    return folder
 
 
 def test_the_shortest_clip_still_has_a_reference() -> None:

@@ -8,10 +8,11 @@ from zoo.nn.lip_sync_losses import (
     cosine_bce,
     discriminator_loss,
     expert_contrast,
-    loudness_loss,
+    loudness,
     mouth_region,
     perceptual_loss,
     sync_loss,
+    tracking_loss,
     weighted_l1,
 )
 from zoo.nn.quality_discriminator import QualityDiscriminator
@@ -34,16 +35,22 @@ def test_contrast_prefers_the_right_sound_of_the_same_clip() -> None:
     assert float(right) == pytest.approx(sum(each) / 2, rel=1e-5), "clips do not compete"
 
 
-def test_loudness_is_followed_whatever_the_clip() -> None:
+def test_numbers_are_followed_whatever_the_clip() -> None:
     torch.manual_seed(0)
-    mel = torch.randn(3, 6, 1, 80, 16)
-    loud = F.adaptive_avg_pool2d(mel[:, :, 0], (4, 5)).flatten(2)
-    voice = 5 * torch.randn(3, 1, 20)
-    rest = torch.randn(3, 6, 10)
-    follows, against = (torch.cat([sign * 2 * loud + voice, rest], -1) for sign in (1, -1))
-    assert float(loudness_loss(follows, mel)) == pytest.approx(0, abs=1e-5)
-    assert float(loudness_loss(against, mel)) == pytest.approx(2, abs=1e-5)
-    assert 0.5 < float(loudness_loss(torch.randn(3, 6, 30), mel)) < 1.5
+    target = torch.randn(3, 6, 20)
+    clip, rest = 5 * torch.randn(3, 1, 20), torch.randn(3, 6, 10)
+    follows, against = (torch.cat([sign * 2 * target + clip, rest], -1) for sign in (1, -1))
+    assert float(tracking_loss(follows, target)) == pytest.approx(0, abs=1e-5)
+    assert float(tracking_loss(against, target)) == pytest.approx(2, abs=1e-5)
+    assert 0.5 < float(tracking_loss(torch.randn(3, 6, 30), target)) < 1.5
+
+
+def test_loudness_is_that_of_bands_and_moments() -> None:
+    mel = torch.zeros(1, 1, 1, 80, 16)
+    mel[..., :20, -3:] = 1
+    found = loudness(mel).view(4, 5)
+    assert float(found[0, 4]) > 0.7 and float(found[1:].abs().max()) == 0
+    assert float(found[0, :3].abs().max()) == 0
 
 
 def test_a_frozen_expert_keeps_its_mode_and_parameters() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch.utils.data import Dataset, RandomSampler
 
 from zoo.audio.mel import mel_front_end
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Streams
+from zoo.data.drawn_truth import read_tracks
 from zoo.data.loading import ReportingLoader
 from zoo.data.utterances import Utterance
 from zoo.errors import DataError, MediaError
@@ -29,10 +31,12 @@ from zoo.video.landmark_files import read_landmarks
 
 @dataclass(frozen=True)
 class FaceClip:
-    """What is kept of a clip: faces (T, 3, S, S) uint8 BGR and mel (80, M)."""
+    """What is kept of a clip: faces (T, 3, S, S) uint8 BGR, mel (80, M), and where the corpus
+    knows and it was asked for, opening and width of the mouth (T, 2)."""
 
     faces: Tensor
     mel: Tensor
+    mouth: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,8 @@ class WindowShape:
     """Frame, counted from its own, with which the mel window of a generated frame starts."""
     antialias: bool = True
     """Smooth before shrinking (OpenCV's resize does not)."""
+    mouth: bool = False
+    """Give opening and width of the drawn mouth, which generated corpora know."""
 
     @property
     def least_frames(self) -> int:
@@ -63,7 +69,8 @@ class FaceWindows(Dataset[dict[str, Any]]):
     An item is a dict: `faces` (K, 5, 3, S, S) and `reference` (5, 3, S, S) uint8 BGR, the latter
     from another time than the first window; `window_mel` (K, 1, 80, 16) with each window;
     `frame_mel` (5, 1, 80, 16) for each frame of the first; `around` (5 + 2 context, 3, S, S), the
-    first window with its neighbours; `id`.
+    first window with its neighbours; `id`; with `shape.mouth`, `mouth` (K, 5, 2), opening and width
+    of the mouth in the windows.
 
     Args:
         utterances: the clips.
@@ -123,7 +130,15 @@ class FaceWindows(Dataset[dict[str, Any]]):
             boxes = landmark_boxes(points, self.rule, frames)
         size, smooth = self.shape.image_size, self.shape.antialias
         faces = cut_faces(frames, boxes, size, antialias=smooth)
-        return FaceClip(faces.flip(1), self.front_end(sound))
+        mouth = self._mouth(index, len(frames)) if self.shape.mouth else None
+        return FaceClip(faces.flip(1), self.front_end(sound), mouth)
+
+    def _mouth(self, index: int, frames: int) -> Tensor:
+        path = self.clips.root / (self.clips.utterances[index].video or "")
+        known = torch.from_numpy(np.stack(read_tracks(path, "opening", "width"), axis=1))
+        if len(known) < frames:
+            raise DataError(f"{path}: ground truth of {len(known)} frames for {frames}")
+        return known
 
 
 def cut_windows(clip: FaceClip, shape: WindowShape, draw: torch.Generator) -> dict[str, Tensor]:
@@ -135,7 +150,9 @@ def cut_windows(clip: FaceClip, shape: WindowShape, draw: torch.Generator) -> di
     here = int(starts[0])
     offsets = torch.arange(WINDOW)
     around = torch.arange(here - shape.context, here + WINDOW + shape.context)
+    mouth = {} if clip.mouth is None else {"mouth": clip.mouth[starts[:, None] + offsets]}
     return {
+        **mouth,
         "faces": clip.faces[starts[:, None] + offsets],
         "around": clip.faces[around],
         "reference": clip.faces[_elsewhere(here, len(clip.faces), draw) + offsets],
@@ -190,6 +207,7 @@ class FaceWindowDataModule(LightningDataModule):
         context: frames around the first window.
         mel_shift: see `WindowShape`.
         antialias: smooth before shrinking.
+        guide: "loudness" needs nothing; "mouth" also gives opening and width of the drawn mouth (generated corpora only).
         num_workers: processes; each keeps its own copy of the clips it has read.
         epoch_repeats: how often every clip is drawn in an epoch.
         max_clips: take only this many training clips, from all over the list.
@@ -209,6 +227,7 @@ class FaceWindowDataModule(LightningDataModule):
         context: int = 0,
         mel_shift: int = -1,
         antialias: bool = True,
+        guide: str = "loudness",
         num_workers: int = 0,
         epoch_repeats: int = 1,
         max_clips: int | None = None,
@@ -223,6 +242,7 @@ class FaceWindowDataModule(LightningDataModule):
             context=context,
             mel_shift=mel_shift,
             antialias=antialias,
+            mouth=guide == "mouth",
         )
         self.rule = BoxRule(track=track_box, landmarks=landmark_box)
         self.batch_size, self.num_workers = batch_size, num_workers
@@ -232,11 +252,17 @@ class FaceWindowDataModule(LightningDataModule):
         self._data: dict[str, FaceWindows] = {}
 
     def dataset(self, split: str, train: bool = False) -> FaceWindows:
-        """The windows of a split; what has been decoded is kept between epochs."""
+        """The windows of a split; what has been decoded is kept between epochs.
+
+        Raises:
+            DataError: the mouths are asked for, and the corpus does not know them.
+        """
         if split not in self._data:
             utterances = self._clips.utterances(split)
             if train and self.max_clips is not None:
                 utterances = spread(utterances, self.max_clips)
+            if self.shape.mouth:
+                read_tracks(self.root / (utterances[0].video or ""))
             self._data[split] = FaceWindows(
                 utterances, self.root, self.shape, self.rule, self.landmarks, train
             )

@@ -49,21 +49,25 @@ def expert_contrast(sound: Tensor, faces: Tensor, scale: float = 16.0) -> Tensor
     return (rows + columns) / 2
 
 
-def loudness_loss(embedding: Tensor, mel: Tensor) -> Tensor:
-    """How badly the first coordinates of an embedding follow the loudness of their window.
+def loudness(mel: Tensor) -> Tensor:
+    """Loudness (B, K, 20) of mel windows (B, K, 1, 80, 16): four bands at five moments."""
+    return F.adaptive_avg_pool2d(mel[:, :, 0], _LOUDNESS).flatten(2)
 
-    What two fresh towers have in common is found slowly by contrast alone; that mouths open when
-    it is loud is a place to meet. Loudness is that of four bands at five moments; all is relative
-    to the clip's mean, so that neither voice nor looks matter.
+
+def tracking_loss(embedding: Tensor, target: Tensor) -> Tensor:
+    """How badly the first coordinates of an embedding follow known numbers.
+
+    What two fresh towers have in common is found slowly by contrast alone; how far the mouth is
+    open, or how loud it is, is a place to meet. All is relative to the clip's mean, so that neither
+    voice nor looks matter.
 
     Args:
-        embedding: (B, K, C) of K windows of each clip, C at least 20.
-        mel: (B, K, 1, 80, 16).
+        embedding: (B, K, C) of K windows of each clip.
+        target: (B, K, N), N up to C.
 
     Returns:
-        One minus the correlation, mean over the 20 numbers.
+        One minus the correlation, mean over the N numbers.
     """
-    target = F.adaptive_avg_pool2d(mel[:, :, 0], _LOUDNESS).flatten(2)
     own = embedding[..., : target.shape[-1]]
     own, target = ((x - x.mean(dim=1, keepdim=True)).flatten(0, 1) for x in (own, target))
     scale = own.norm(dim=0) * target.norm(dim=0)

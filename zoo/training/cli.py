@@ -63,6 +63,7 @@ class StageCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Preset values as defaults; config values that the datamodule needs are linked to it."""
+        parser.add_instantiator(_whole_config, ZooConfig)
         parser.set_defaults(
             {
                 **_leaves(self.default_config, "model.config"),
@@ -71,7 +72,7 @@ class StageCLI(LightningCLI):
                 **{f"data.{name}": value for name, value in self.stage.data.items()},
             }
         )
-        for source, target in self.recipe.links.items():
+        for source, target in {**self.recipe.links, **self.stage.links}.items():
             parser.link_arguments(f"model.config.{source}", f"data.{target}")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -124,6 +125,11 @@ class StageCLI(LightningCLI):
             }
             for name, folder in (("CSVLogger", "csv"), ("TensorBoardLogger", "tensorboard"))
         ]
+
+
+def _whole_config(kind: type[ZooConfig], **values: Any) -> ZooConfig:
+    """A configuration in which what is nested in a part that may be None is no plain dict."""
+    return kind.from_dict(values)
 
 
 def _leaves(config: ZooConfig, prefix: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Stage:
         gradient_clip: Dotted path into the config of the gradient-norm limit, if there is one.
         data: Arguments of the datamodule that are this stage's own, e.g. what it need not decode;
             flags win over them.
+        links: As `Recipe.links`, of this stage alone: settings that every stage has of its own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stage:
     max_steps: str | None = None
     gradient_clip: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

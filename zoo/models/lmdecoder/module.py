@@ -49,9 +49,10 @@ class LMDecoder(RecogniserModule):
         """Units to text on sound alone, then the lip reader on clips."""
         from zoo.data.recognition_clips import RecognitionDataModule
 
-        sections = {"units": ("unit_training", config.unit_training, "none")}
+        sections = {"units": ("unit_training", "none")}
         if config.visual is not None:
-            sections["lips"] = ("visual_training", config.visual_training, "mouth")
+            sections["lips"] = ("visual_training", "mouth")
+        own = ("batch_size", "max_seconds", "label_share")
         return Recipe(
             stages=tuple(
                 Stage(
@@ -59,14 +60,10 @@ class LMDecoder(RecogniserModule):
                     monitor="val/wer",
                     max_steps=f"{section}.total_steps",
                     gradient_clip=f"{section}.gradient_clip",
-                    data={
-                        "picture": picture,
-                        "batch_size": settings.batch_size,
-                        "max_seconds": settings.max_seconds,
-                        "label_share": settings.label_share,
-                    },
+                    data={"picture": picture},
+                    links={f"{section}.{setting}": setting for setting in own},
                 )
-                for name, (section, settings, picture) in sections.items()
+                for name, (section, picture) in sections.items()
             ),
             datamodule=RecognitionDataModule,
             links={

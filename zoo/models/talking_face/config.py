@@ -64,5 +64,8 @@ class ExpertTrainingConfig(ZooConfig):
     loss: Literal["bce", "contrast"] = "bce"
     """"bce": one pair a clip, right or wrong with equal chance, cross-entropy on the cosine (the
     paper's). "contrast": all windows of a clip against each other (ours, for small experts)."""
-    loudness_weight: float = 0.0
-    """With "contrast": how much either side also has to follow the loudness of the sound."""
+    guide: Literal["loudness", "mouth"] = "loudness"
+    """What the embeddings of either side also have to follow: the sound's loudness, or the
+    opening and width of the drawn mouth, which generated corpora know."""
+    guide_weight: float = 0.0
+    """Weight of that, with "contrast"; 0 leaves it out, as the paper does."""

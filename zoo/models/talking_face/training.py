@@ -18,9 +18,10 @@ from zoo.nn.face_windows import by_clip, expert_input
 from zoo.nn.lip_sync_losses import (
     cosine_bce,
     expert_contrast,
-    loudness_loss,
+    loudness,
     mouth_region,
     sync_loss,
+    tracking_loss,
 )
 from zoo.nn.sync_expert import SyncExpert
 from zoo.training.recipe import Recipe, Stage
@@ -130,14 +131,23 @@ class TrainedAnimator(Animator):
         faces, mel = pictures(batch["faces"]), batch["window_mel"]
         if self.config.expert_training.loss == "contrast":
             sound, seen = self._embed_windows(mel, faces)
-            heard = loudness_loss(sound, mel) + loudness_loss(seen, mel)
-            weight = self.config.expert_training.loudness_weight
-            return torch.as_tensor(expert_contrast(sound, seen) + weight * heard)
+            return expert_contrast(sound, seen) + self._guidance(batch, sound, seen)
         # the sound is that of the first window, the face half the time that of another
         right = torch.rand(len(faces), device=faces.device) < 0.5
         chosen = torch.where(right[:, None, None, None, None], faces[:, 0], faces[:, -1])
         sound, seen = self.sync_expert(mel[:, 0], expert_input(chosen))
         return cosine_bce(sound, seen, right)
+
+    def _guidance(self, batch: Batch, sound: Tensor, seen: Tensor) -> Tensor:
+        settings = self.config.expert_training
+        if settings.guide_weight == 0:
+            return sound.new_zeros(())
+        if settings.guide == "mouth":
+            target = batch["mouth"].flatten(2)
+        else:
+            target = loudness(batch["window_mel"])
+        weight: float = settings.guide_weight
+        return weight * (tracking_loss(sound, target) + tracking_loss(seen, target))
 
     def sync_share(self) -> float:
         """Weight of the sync loss at this step."""
@@ -225,7 +235,8 @@ def recipe(
             "this configuration has no sync expert, so nothing can be trained; choose a preset "
             "that has one (tiny, paper), or give --model.config.expert"
         )
-    stages = [Stage(name="expert", max_steps="expert_training.total_steps")]
+    guide = {"expert_training.guide": "guide"}
+    stages = [Stage(name="expert", max_steps="expert_training.total_steps", links=guide)]
     if generator:
         stages.append(Stage(name="generator", max_steps="training.total_steps"))
     return Recipe(

@@ -161,7 +161,8 @@ class Wav2LipConfig(ZooConfig):
                 lr=2e-3,
                 total_steps=1500,
                 loss="contrast",
-                loudness_weight=2.0,
+                guide="mouth",
+                guide_weight=2.0,
                 final_lr_share=0.05,
             ),
             training=GeneratorTrainingConfig(
