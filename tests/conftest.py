@@ -12,7 +12,7 @@ import pytest
 from tests.socket_guard import block_network
 
 # huggingface_hub and the zoo read these when they are imported, so they are set before any test
-# module is: an empty cache that is thrown away, no Hub to ask, no binary transfer protocol.
+# module is: empty caches that are thrown away, no Hub to ask, no binary transfer protocol.
 _HOME = tempfile.TemporaryDirectory(prefix="zoo-tests-")
 os.environ |= {
     "HF_HOME": _HOME.name,
@@ -20,8 +20,19 @@ os.environ |= {
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "LITDATA_CACHE_DIR": f"{_HOME.name}/chunks",
+    "TORCH_HOME": f"{_HOME.name}/torch",
 }
-for _name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "ZOO_CACHE", "ZOO_MODELS"):
+# what a user or a cluster may have set: other places, files and tokens, a job of several
+# processes, the width and the colours of a terminal
+_UNSET = (
+    *("HF_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_ASSETS_CACHE"),
+    *("HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"),
+    *("ZOO_CACHE", "ZOO_MODELS", "ZOO_WAVLM_ECAPA", "ZOO_MEDIAPIPE_MODEL"),
+    *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+    *("MASTER_ADDR", "MASTER_PORT", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"),
+)
+for _name in [*_UNSET, *(name for name in os.environ if name.startswith("SLURM_"))]:
     os.environ.pop(_name, None)
 
 block_network()

@@ -117,6 +117,22 @@ def test_noise_sets_keep_the_ratio_of_their_plan() -> None:
         assert ratio_db(quiet, mixed) == pytest.approx(todo.snr_db, abs=0.01)
 
 
+def test_rooms_and_bands_are_heard() -> None:
+    quiet = SPEECH * 0.1
+    hertz = torch.fft.rfftfreq(len(quiet), 1 / RATE)
+    for k in range(6):
+        todo = plan("zoo-3dist-hard", f"v/{k}", len(NOISES))
+        assert todo.low_pass_hz is not None and todo.reverberation_s is not None
+        mixed = distort(quiet, todo.name, todo.utterance, NOISES)
+        strength = torch.fft.rfft(mixed).abs().square()
+        kept, cut = hertz < 0.8 * todo.low_pass_hz, hertz > 1.25 * todo.low_pass_hz
+        assert float(strength[cut].mean()) < 0.01 * float(strength[kept].mean())
+        wet = reverberate(quiet, todo.reverberation_s, Random(todo.seed).getrandbits(32))
+        dry, heard = (low_pass(one, todo.low_pass_hz) for one in (quiet, wet))
+        # what is left besides the speech is less where the room is taken into account
+        assert power(mixed - dry) - power(mixed - heard) > 0.2 * power(dry)
+
+
 def test_errors() -> None:
     with pytest.raises(ConfigError, match="zoo-noise-easy"):
         distort(SPEECH, "noise-easy", "a", NOISES)

@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.bench.conftest import toy_run
 from tests.bench.toy import ToyRetriever
 from zoo.bench import compare, print_table, render_leaderboard
-from zoo.bench.board import ABLATION_TEXTS, build_boards
+from zoo.bench.board import build_boards
 from zoo.bench.leaderboard import escape, update_readme
 from zoo.bench.published import PublishedRow, PublishedTable
 from zoo.bench.result import Result
@@ -64,20 +64,20 @@ def test_a_figure_by_other_means_stays_out_of_our_columns(finished) -> None:
     assert [cell.text for cell in apart.lines[0].cells] == ["77.7"]
 
 
-def named(result: Result, name: str, kind: str = "") -> Result:
+def named(result: Result, name: str, **about: str) -> Result:
     data = copy.deepcopy(dict(result.data))
-    data["model"] |= {"name": name, **({"kind": kind} if kind else {})}
-    return Result(data)
+    data["model"] |= {"name": name, **about}
+    return Result.from_dict(data)
 
 
 def test_only_whole_models_are_ranked(finished, worse) -> None:
     rows = [
-        named(finished, "shuffled pairs", "reference"),
-        named(worse, "toy.b (without the video)"),
+        named(finished, "shuffled pairs", role="floor"),
+        named(worse, "toy.b", ablation="audio-only"),
         worse,
-        named(finished, "resynthesis", "reference"),
+        named(finished, "resynthesis", role="control"),
         finished,
-        named(worse, "originals", "reference"),
+        named(worse, "originals", role="ceiling"),
     ]
     (board,) = build_boards(rows)
     assert [(line.kind, line.name) for line in board.lines if line.kind != "baseline"] == [
@@ -94,10 +94,9 @@ def test_only_whole_models_are_ranked(finished, worse) -> None:
     assert "| *originals* |" in text and "| ceiling |" in text
 
 
-def test_the_texts_of_ablations_are_those_of_the_runner() -> None:
-    from zoo.bench.clips import ABLATIONS
-
-    assert set(ABLATION_TEXTS) == set(ABLATIONS.values())
+def test_a_role_is_one_of_the_schemas(finished) -> None:
+    with pytest.raises(BenchError, match=r"model\.role"):
+        named(finished, "best of all", role="winner")
 
 
 def test_leaderboard_marks_what_is_not_ours(finished, worse) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from zoo.bench import bootstrap
-from zoo.bench.bootstrap import draw, interval, paired, seed_of, value_of
-from zoo.metrics.base import Figure, Row, median, ratio
+from zoo.bench.bootstrap import draw, interval, paired, seed_of
+from zoo.metrics.base import Figure, Row, median, ratio, value_of
 
 ERRORS = [1, 0, 2, 0, 1, 3, 0, 0, 5, 1]
 WORDS = [4, 5, 6, 3, 2, 8, 7, 9, 5, 6]

@@ -17,11 +17,12 @@ from tests.bench.toy_clips import (
     clip_run,
     clip_score,
     make_clips,
+    make_mtedx,
     make_voxmm,
 )
 from zoo.bench import Result, compare
 from zoo.bench.records import read_records
-from zoo.errors import BenchError
+from zoo.errors import BenchError, DataError
 
 WER = "wer[norm=lrs@1]"
 
@@ -108,7 +109,9 @@ def test_ablations_take_a_stream_away(ablate, value, name, clips, tmp_path) -> N
     out = tmp_path / "run"
     result = clip_run(model, "tiny-lrs3-avsr", clips, out, ablate=ablate, model_name="reader")
     assert result.value(WER) == value and result.model == name
-    assert f"--ablate {ablate}" in result.data["run"]["command"]
+    assert result.data["model"]["ablation"] == ablate and result.kind == "ablation"
+    command = result.data["run"]["command"]
+    assert f"--ablate {ablate}" in command and "--model reader " in command
     with pytest.raises(BenchError, match="ablate"):
         clip_run(model, "tiny-lrs3-avsr", clips, out, model_name="reader")
 
@@ -127,7 +130,10 @@ def test_reference_rows_are_ceiling_and_floor(clips, tmp_path) -> None:
     }
     assert found["reference"].value(WER) == 0.0 and found["silence"].value(WER) == 100.0
     assert found["shuffled"].value(WER) > 50
-    assert found["reference"].data["model"]["kind"] == "reference"
+    roles = {row: result.data["model"]["role"] for row, result in found.items()}
+    assert roles == {"reference": "ceiling", "shuffled": "floor", "silence": "floor"}
+    for row, result in found.items():
+        assert f"--model baseline.{row} " in result.data["run"]["command"]
     with pytest.raises(BenchError, match=r"known: .*baseline\.shuffled"):
         clip_run("baseline.nothing", "tiny-lrs3-vsr", clips, tmp_path / "n")
     with pytest.raises(BenchError, match=r"no row baseline\.still"):
@@ -169,6 +175,19 @@ def test_conditions_are_slices(voxmm, tmp_path) -> None:
     assert found["wer[norm=lrs@1,condition=noise-hard]"].value == 0.0
     only = clip_run(ToyReader(), "tiny-lrs-voxmm-vsr", voxmm, tmp_path / "vsr")
     assert only.data["slices"] == {} and only.metrics[WER]["n"] == 4
+
+
+def test_talks_are_cut_into_segments_and_lips_need_a_film(tmp_path, caplog) -> None:
+    root = make_mtedx(tmp_path / "mtedx")
+    model, figure = ToyReader(), "wer[norm=letters@1]"
+    heard = clip_run(model, "tiny-mtedx-es-asr", root, tmp_path / "asr")
+    assert heard.metrics[figure]["n"] == 8 and heard.value(figure) == 50.0
+    assert not caplog.records
+    both = clip_run(model, "tiny-mtedx-es-avsr", root, tmp_path / "avsr")
+    assert both.metrics[figure]["n"] == 6 and both.value(figure) == 0.0
+    assert "2 of 8 have no video" in caplog.text
+    with pytest.raises(DataError, match="fr-fr"):
+        clip_run(model, "tiny-mtedx-fr-asr", root, tmp_path / "fr")
 
 
 def test_generated_speech_is_kept_with_its_hash(spoken) -> None:

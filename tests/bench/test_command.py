@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 from tests.bench.toy import ToyRetriever
+from tests.bench.toy_clips import ToyReader, clip_run, make_clips
 from zoo.bench.result import load_result
+from zoo.bench.site import data_of
 from zoo.cli import main
 
 
@@ -71,6 +73,21 @@ def test_leaderboard_and_site(finished, tmp_path, corpus) -> None:
     assert len(list((site / "media").glob("*.wav"))) == 2
     assert main(["bench", "site", str(results), *where, str(tmp_path / "plain")]) == 0
     assert not (tmp_path / "plain" / "media").exists()
+
+
+def test_each_run_finds_its_own_data(finished, corpus, tmp_path) -> None:
+    root = make_clips(tmp_path / "clips", 2, 2)
+    other = make_clips(tmp_path / "others", 2, 2, seed=5)
+    (other / "test" / "video000000" / "00001.txt").write_text("Text:  SOMETHING ELSE\n")
+    clip_run(ToyReader(), "tiny-lrs3-vsr", root, tmp_path / "run", limit=3)
+    runs = [str(finished.folder), str(tmp_path / "run")]
+    data = ["--data", str(other), str(corpus), "--data", str(root), "--media", "2"]
+    out = ["--published", str(tmp_path), "--out", str(tmp_path / "site")]
+    assert main(["bench", "site", *runs, *data, *out]) == 0
+    media = [path.suffix for path in (tmp_path / "site" / "media").iterdir()]
+    assert media.count(".wav") == 2 and media.count(".mp4") == 2
+    assert data_of(load_result(tmp_path / "run"), [other, corpus, tmp_path]) is None
+    assert data_of(load_result(tmp_path / "run"), [other, root]) == root
 
 
 def test_importing_the_harness_is_cheap() -> None:

@@ -72,7 +72,7 @@ def site(finished, worse, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("page")
     clips = make_clips(root / "clips", 2, 2)
     floor = copy.deepcopy(dict(worse.data))
-    floor["model"] |= {"name": "shuffled pairs", "kind": "reference"}
+    floor["model"] |= {"name": "shuffled pairs", "role": "floor"}
     runs = {
         "reader": (ToyReader(), "tiny-lrs3-avsr-babble0"),
         "voice": (ToyVoice(), "tiny-lrs3-v2s"),

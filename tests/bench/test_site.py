@@ -149,10 +149,10 @@ def test_hostile_captions_and_keywords_stay_text(finished, corpus, tmp_path) -> 
 def test_media_that_may_not_be_spread_stay_where_they_are(finished, tmp_path, monkeypatch) -> None:
     from dataclasses import replace
 
-    from zoo.bench import gallery
+    from zoo.bench import gallery_parts
 
-    closed = replace(gallery.load_task(finished.task), redistributable=False)
-    monkeypatch.setattr(gallery, "load_task", lambda name: closed)
+    closed = replace(gallery_parts.load_task(finished.task), redistributable=False)
+    monkeypatch.setattr(gallery_parts, "load_task", lambda name: closed)
     render_page([finished], tmp_path, samples=4)
     assert not (tmp_path / "media").exists()
 

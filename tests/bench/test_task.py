@@ -32,7 +32,9 @@ def test_a_task_is_complete(task) -> None:
 
 
 @pytest.mark.parametrize(
-    "task", [task for task in list_tasks() if task.dataset.startswith("lrs")], ids=lambda t: t.key
+    "task",
+    [task for task in list_tasks() if task.dataset.startswith(("lrs", "mtedx"))],
+    ids=lambda t: t.key,
 )
 def test_a_task_of_clips_can_be_run_as_it_stands(task) -> None:
     for metric in task.build_metrics():

@@ -55,6 +55,31 @@ def make_voxmm(root: Path, videos: int = 2, segments: int = 2) -> Path:
     return root
 
 
+def make_mtedx(root: Path, language: str = "es", segments: int = 4) -> Path:
+    """Two talks in the mTEDx layout; the last segment of each was not filmed."""
+    import soundfile
+
+    rng = np.random.default_rng(2)
+    base = root / f"{language}-{language}" / "data" / "test"
+    (base / "wav").mkdir(parents=True)
+    (base / "txt").mkdir()
+    times, lines = [], []
+    for talk in ("aa", "bb"):
+        sound = []
+        for number in range(segments):
+            name = f"{talk}_{number:04d}"
+            if number < segments - 1:
+                _write(base / "video" / talk / name, number, number, rng)
+                (base / "video" / talk / f"{name}.txt").unlink()
+            sound.append(_tone(number, RATE, rng))
+            times.append(f"{name} {talk} {number}.00 {number + 1}.00\n")
+            lines.append(f"¡{COLOURS[number].title()}, {NUMBERS[number]}!\n")
+        soundfile.write(base / "wav" / f"{talk}.flac", np.concatenate(sound), RATE)
+    (base / "txt" / "segments").write_text("".join(times), encoding="utf-8")
+    (base / "txt" / f"test.{language}").write_text("".join(lines), encoding="utf-8")
+    return root
+
+
 def _write(stem: Path, colour: int, number: int, rng: np.random.Generator) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     count = int(rng.integers(20, 30))

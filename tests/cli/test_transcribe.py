@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,11 @@ from zoo.errors import MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.av_relscore.config import AVRelScoreConfig
 from zoo.models.av_relscore.module import AVRelScore
+from zoo.tasks import Transcript
+from zoo.video.landmark_files import write_landmarks
+from zoo.video.landmarks import Landmarks
+from zoo.video.mouth import mean_face
+from zoo.video.mouth_source import mouth_crops
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +75,9 @@ def test_a_folder_becomes_a_csv_and_a_bad_clip_is_survived(
         assert row["text"]
         words = [word.rpartition(":") for word in row["words"].split()]
         assert " ".join(word for word, _, _ in words) == row["text"]
-        assert all(0 <= float(confidence) <= 1 for _, _, confidence in words)
+        sure = [float(confidence) for _, _, confidence in words]
+        assert all(0 <= one <= 1 for one in sure)
+        assert float(row["confidence"]) == pytest.approx(np.mean(sure), abs=0.006)
 
 
 def test_one_clip_is_shown_with_its_words(
@@ -98,6 +106,24 @@ def test_streams_choose_what_the_model_is_given(folder: Path, clips: Path) -> No
         transcribe_files(model, [clips / "a.mp4"], streams=streams)  # type: ignore[arg-type]
     transcribe_files(model, [clips / "more" / "silent.mp4"])
     assert given == [(True, True), (True, False), (False, True), (True, True), (True, False)]
+
+
+@pytest.mark.parametrize("preset", ["av_relscore", "avhubert"])
+def test_mouths_are_where_the_landmarks_say(preset: str, clips: Path, tmp_path: Path) -> None:
+    path = clips / "a.mp4"
+    points = Landmarks(np.repeat((mean_face() * 0.4 + 5)[None], 12, axis=0))
+    file = write_landmarks(tmp_path / "points.npy", points)
+    model = AVRelScore(AVRelScoreConfig.preset("tiny", {"input.mouth_preset": preset})).eval()
+    given: list[torch.Tensor] = []
+
+    def watched(video: Any = None, audio: Any = None) -> Any:
+        given.append(video)
+        return Transcript("", 0.0, ())
+
+    model.transcribe = watched  # type: ignore[method-assign]
+    transcribe_files(model, [path], landmarks=file)
+    assert torch.equal(given[0][:, 0], mouth_crops(path, preset, file))
+    assert not torch.equal(given[0][:, 0], mouth_crops(path, preset, "fixed"))
 
 
 def test_a_batch_gives_what_its_clips_give(folder: Path, clips: Path) -> None:

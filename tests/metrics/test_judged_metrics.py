@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoo.bench.bootstrap import interval
 from zoo.errors import CheckpointError, MediaError
+from zoo.metrics.base import Row, value_of
+from zoo.metrics.fid import FID
 from zoo.metrics.lse import LSE, resize_frames, through_jpeg, to_int16
 from zoo.metrics.speaker_similarity import SpeakerSimilarity, cosine
 from zoo.models.ge2e.config import GE2EConfig
@@ -182,3 +185,67 @@ def test_several_clips_at_once_give_the_same_numbers_in_order(judge: SyncNetJudg
     assert torch.get_num_threads() == threads
     with pytest.raises(TypeError, match="workers"):
         LSE(workers=0)
+
+
+class Colours(torch.nn.Module):
+    """The mean colour of each frame: features whose distance can be computed by hand."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return frames.double().mean((2, 3))
+
+
+def frames_of(seed: int, count: int = 40, shift: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shade = torch.randint(20, 200, (count, 3, 1, 1), generator=generator)
+    return (shade + shift).expand(-1, -1, 16, 16).to(torch.uint8).contiguous()
+
+
+def distance_of(pairs: list[tuple[Tensor, Tensor]]) -> FID:
+    metric = FID()
+    metric.use(Colours(), features=3)
+    metric.setup()
+    for generated, original in pairs:
+        metric.score_sample(generated, original)
+    return metric
+
+
+def fid(metric: FID) -> float:
+    (figure,) = metric.figures([])
+    return value_of(figure, [])
+
+
+def test_fid_is_of_the_whole_set_of_frames() -> None:
+    ours, theirs = frames_of(1), frames_of(2)
+    whole = fid(distance_of([(ours, theirs)]))
+    parts = list(zip(torch.split(ours, 8), torch.split(theirs.flip(0), 8), strict=True))
+    assert fid(distance_of(parts)) == pytest.approx(whole, rel=1e-4)
+    a, b = (x.double().mean((2, 3)).numpy() for x in (ours, theirs))
+    ca, cb = np.cov(a.T), np.cov(b.T)
+    root = np.sqrt(np.linalg.eigvals(ca @ cb).astype(complex)).real.sum()
+    by_hand = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb) - 2 * root
+    assert whole == pytest.approx(by_hand, rel=1e-4)
+    assert fid(distance_of([(ours, ours)])) == pytest.approx(0.0, abs=1e-3)
+    assert fid(distance_of([(frames_of(1, shift=20), ours)])) == pytest.approx(1200, rel=1e-3)
+
+
+def test_fid_has_no_interval_and_begins_anew() -> None:
+    metric = distance_of([(frames_of(1), frames_of(2))])
+    (figure,) = metric.figures([])
+    rows = [Row(str(i), str(i), {"frames": 20.0, "frames/n": 1.0}) for i in range(2)]
+    found = interval(figure, rows, seed=0, resamples=20)
+    assert found.value == fid(metric) and np.isnan(found.low) and np.isnan(found.high)
+    metric.setup()
+    assert np.isnan(fid(metric))
+
+
+def test_fid_without_its_judge_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_MODELS", str(tmp_path))
+    monkeypatch.setattr("zoo.metrics.fid.find_spec", lambda name: None)
+    assert "pip install" in (FID().available() or "")
+    monkeypatch.setattr("zoo.metrics.fid.find_spec", lambda name: object())
+    reason = FID().available() or ""
+    assert "not measured: needs a judge" in reason and "judge.inception-fid" in reason
+    place = tmp_path / "judge.inception-fid" / "weights-inception-2015-12-05-6726825d.pth"
+    place.parent.mkdir()
+    place.write_bytes(b"weights")
+    assert FID().available() is None

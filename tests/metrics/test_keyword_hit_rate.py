@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.bench.bootstrap import value_of
+from zoo.metrics.base import value_of
 from zoo.metrics.keyword_hit_rate import KeywordHitRate, caption_words, shuffled_captions
 from zoo.metrics.retrieval import RetrievalData
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.bench.bootstrap import value_of
 from zoo.errors import BenchError
 from zoo.metrics import METRICS, get_metric
-from zoo.metrics.base import Row, SampleMetric, median, ratio, to_columns
+from zoo.metrics.base import Row, SampleMetric, median, ratio, to_columns, value_of
 from zoo.metrics.retrieval import RetrievalData
 
 VECTOR = RetrievalData(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.bench.bootstrap import value_of
+from zoo.metrics.base import value_of
 from zoo.metrics.retrieval import MedianRank, Recall, RetrievalData
 
 NAMES = ["a", "b", "c", "d"]

@@ -185,6 +185,22 @@ def transcripts(model: Any, videos: Any) -> Tensor:
     return torch.tensor([[len(one.text), round(one.score, 3)] for one in found])
 
 
+def recogniser(
+    config: Callable[[], ZooConfig],
+    prepare: Callable[[Any], None],
+    batch: Callable[[Any], dict[str, Any]] = clips_batch,
+    divisor: float = 1.0,
+) -> Case:
+    """A model that is asked what clips say; the tolerances are for numbers about one."""
+    return Case(
+        config=config,
+        prepare=prepare,
+        batch=batch,
+        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
+        ask=lambda model, name, items: transcripts(model, items) / divisor,
+    )
+
+
 def judge_asr_batch(config: Any) -> dict[str, Any]:
     lengths = torch.tensor([16000, 12001, 15000])
     audio = torch.randn(3, 16000) * 0.1
@@ -215,7 +231,9 @@ def av_relscore_config() -> ZooConfig:
 def av_relscore_batch(config: Any) -> dict[str, Any]:
     batch, size = clips_batch(config), config.input.size
     present = torch.tensor([[True, True], [True, False], [False, True], [True, True]])
-    return {**batch, "video": batch["video"][..., :size, :size], "present": present}
+    video = batch["video"][..., :size, :size]
+    mouth = torch.randn(*video.shape[:2], 2)
+    return {**batch, "video": video, "present": present, "mouth": mouth}
 
 
 # Lip to speech
@@ -327,34 +345,10 @@ CASES: dict[str, Case] = {
         inputs=lambda config: {"transcribe": [torch.randn(n) * 0.1 for n in (9000, 16000, 4001)]},
         ask=text_log_probs,
     ),
-    "av_relscore": Case(
-        config=av_relscore_config,
-        prepare=lambda model: None,
-        batch=av_relscore_batch,
-        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
-        ask=lambda model, name, items: transcripts(model, items) / 100,
-    ),
-    "avhubert": Case(
-        config=avhubert_config,
-        prepare=prepare_avhubert,
-        batch=clips_batch,
-        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
-        ask=lambda model, name, items: transcripts(model, items),
-    ),
-    "akvsr": Case(
-        config=akvsr_config,
-        prepare=prepare_akvsr,
-        batch=clips_batch,
-        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
-        ask=lambda model, name, items: transcripts(model, items),
-    ),
-    "lmdecoder": Case(
-        config=lmdecoder_config,
-        prepare=prepare_lmdecoder,
-        batch=clips_batch,
-        inputs=lambda config: {"transcribe": clips((5, 9, 7))},
-        ask=lambda model, name, items: transcripts(model, items),
-    ),
+    "av_relscore": recogniser(av_relscore_config, lambda model: None, av_relscore_batch, 100),
+    "avhubert": recogniser(avhubert_config, prepare_avhubert),
+    "akvsr": recogniser(akvsr_config, prepare_akvsr),
+    "lmdecoder": recogniser(lmdecoder_config, prepare_lmdecoder),
     "speechclip": Case(
         config=speechclip_config,
         prepare=lambda model: model.adopt_vocabulary(torch.tensor(reduced_ids(CAPTIONS))),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.models.batches import av_relscore_batch, av_relscore_config, clips
-from zoo.errors import CheckpointError, ConfigError, MediaError
+from zoo.data.corpora import make
+from zoo.errors import CheckpointError, ConfigError, DataError, MediaError
+from zoo.hub.load import from_pretrained
 from zoo.models.av_relscore import alphabet, official
 from zoo.models.av_relscore.augmentation import Corruption
 from zoo.models.av_relscore.config import AugmentationConfig, AVRelScoreConfig, InputConfig
-from zoo.models.av_relscore.data import ShortFirst
+from zoo.models.av_relscore.data import RelScoreDataModule, ShortFirst
 from zoo.models.av_relscore.front_ends import fill_front_end
 from zoo.models.av_relscore.inputs import audio_input
 from zoo.models.av_relscore.module import AVRelScore, rate
@@ -25,11 +27,11 @@ from zoo.nn.decoding.language_model import LanguageModelConfig
 from zoo.tasks import Speech, Video
 
 
-def small(**changes: Any) -> AVRelScore:
+def small(stage: Literal["recognition"] | None = None, **changes: Any) -> AVRelScore:
     torch.manual_seed(0)
     config = av_relscore_config().replace(**changes)
     assert isinstance(config, AVRelScoreConfig)
-    return AVRelScore(config).eval()
+    return AVRelScore(config, stage).eval()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ WAVEFORM = {"input.sound": "waveform", "input.audio_widths": (8, 8, 8, 8)}
 WAVEFORM |= {"input.video_widths": (4, 4, 4, 8)}
 
 
-@pytest.mark.parametrize("sound", [{}, WAVEFORM])
+@pytest.mark.parametrize("sound", [{}, WAVEFORM, {"order": "behind"}])
 @torch.no_grad()
 def test_with_masks_a_clip_does_not_depend_on_its_batch(sound: dict[str, Any]) -> None:
     model = small(**sound)
@@ -83,6 +85,58 @@ def test_a_stream_that_is_dropped_in_training_is_as_if_it_were_not_given(model: 
     assert batch["present"].tolist()[1:3] == [[True, False], [False, True]]
     assert torch.allclose(encoded[1, : lengths[1]], without_sound[1, : lengths[1]], atol=1e-4)
     assert torch.allclose(encoded[2, : lengths[2]], without_video[2, : lengths[2]], atol=1e-4)
+
+
+@torch.no_grad()
+def test_interleaved_sound_stands_beside_its_frame() -> None:
+    model = small(order="interleaved", **{"encoder.num_layers": 1})
+    seen, heard = torch.randn(2, 6, 96), torch.randn(2, 6, 96)
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    joined, valid, _ = model.network._join(seen, heard, mask)
+    assert torch.equal(joined[:, 0::2], seen) and torch.equal(joined[:, 1::2], heard)
+    assert valid is not None and valid.sum(dim=1).tolist() == [12, 8]
+    fused = model.network.fuse(seen, heard, mask).states
+    heard[0, 2] += 1
+    changed = (model.network.fuse(seen, heard, mask).states - fused).abs().amax(dim=2)
+    assert changed.shape == (2, 6) and float(changed[0].min()) > 0 == float(changed[1].max())
+
+
+def test_known_mouths_teach_the_visual_front_end_alone() -> None:
+    model = small("recognition", **{"training.mouth_weight": 1e6}).train()
+    assert model.mouth_head is not None and model.network.video_front_end is not None
+    batch = av_relscore_batch(model.config)
+    batch["mouth"][0, 3] = torch.nan
+    batch["mouth"][1, int(batch["video_len"][1]) :] = 1e9
+    loss = model._mouth_loss(model.mouth_head(model.network.video_front_end(batch["video"])), batch)
+    assert float(loss) < 100, "neither frames that are unknown nor padding count"
+    loss.backward()
+    assert model.network.video_front_end.stem_conv.weight.grad is not None
+    assert model.network.ctc.weight.grad is None
+    total = model.training_step(batch, 0)
+    assert float(total) > 1e4
+    assert small("recognition", **{"training.mouth_weight": 0.0}).mouth_head is None
+
+
+def test_what_only_training_needs_is_not_saved(tmp_path: Path) -> None:
+    trained = small("recognition", **{"training.mouth_weight": 1.0})
+    loaded = from_pretrained(trained.save_pretrained(tmp_path / "model"))
+    assert isinstance(loaded, AVRelScore) and loaded.mouth_head is None
+    assert torch.equal(loaded.network.ctc.weight, trained.network.ctc.weight)
+
+
+def test_mouths_come_with_training_clips(tmp_path: Path) -> None:
+    corpus = make("tiny-lrs3", tmp_path / "corpus", seed=3, clips={"train": 2, "dev": 1, "test": 1})
+    options = {"mouth_preset": "fixed", "size": 48, "row": 69, "batch_size": 2}
+    data = RelScoreDataModule(str(corpus), train_split="train30", mouth_weight=1.0, **options)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["mouth"].shape == (*batch["video"].shape[:2], 2)
+    assert 0.2 < float(batch["mouth"][0, : int(batch["video_len"][0])].std()) < 3
+    assert "mouth" not in next(iter(data.val_dataloader()))
+    for truth in corpus.glob("trainval/*/*.npz"):
+        truth.unlink()
+    bare = RelScoreDataModule(str(corpus), train_split="train30", mouth_weight=1.0, **options)
+    with pytest.raises(DataError, match="ground truth"):
+        bare.train_dataloader()
 
 
 def test_reliability_is_a_score_a_frame(model: AVRelScore) -> None:
@@ -207,7 +261,7 @@ def test_streams_are_dropped_as_often_as_asked() -> None:
 
 def test_short_clips_come_first() -> None:
     sizes = [float(size) for size in range(60)]
-    batches = ShortFirst(sizes, batch_size=4, short_steps=20, seed=1)
+    batches = ShortFirst(range(60), 4, True, sizes, short_steps=20, seed=1)
     epochs = [list(batches) for _ in range(3)]
     assert all(len(epoch) == len(batches) == 15 for epoch in epochs)
     steps = [batch for epoch in epochs for batch in epoch]

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from tests.models.batches import talking_face_batch, tiny_config
+from zoo.audio.mel import mel_front_end
 from zoo.errors import ConfigError, MediaError
 from zoo.models.synctalkface.module import SyncTalkFace
-from zoo.models.talking_face.training import TrainedAnimator, cosine_fall
+from zoo.models.talking_face.training import TrainedAnimator
 from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
 from zoo.models.wav2lip_syncnet.module import Wav2Lip
 from zoo.nn.face_windows import generator_input
 from zoo.tasks import Picture, Speech, TalkingFace, Video
+from zoo.training.schedules import cosine
 from zoo.video import load_video, probe_video
 from zoo.video.landmarks import Landmarks
 
@@ -94,15 +96,58 @@ def test_a_video_keeps_its_rate_and_begins_again(model: Any, tmp_path: Path) -> 
     assert len(longer.frames) == 3
 
 
+class Watched(Wav2Lip):
+    """Keeps what it is given and gives, and works in small parts."""
+
+    frames_at_once = 5
+
+    def encode_audio(self, mel: Tensor) -> Tensor:
+        self.heard.append(mel[0, :, 0])
+        return super().encode_audio(mel)
+
+    def generate(self, latent: Tensor, faces: Tensor) -> Tensor:
+        painted = super().generate(latent, faces)
+        self.seen.append(faces[0])
+        self.painted.append(painted[0])
+        return painted
+
+
+@pytest.mark.parametrize("shift", [-2, 0])
+def test_every_frame_has_its_own_sound_and_face(shift: int) -> None:
+    """At the rate of the film, in the generator's order of colours, part after part."""
+    torch.manual_seed(0)
+    model = Watched(tiny_config("wav2lip_syncnet").replace(inference_shift=shift)).eval()
+    model.heard, model.seen, model.painted = [], [], []
+    frames, sound = torch.randint(0, 256, (7, 3, 64, 64), dtype=torch.uint8), speech(0.6)
+    film = model.animate(Video(frames, 30.0), sound, box=(0, 0, 64, 64), blend=False)
+    heard, seen, painted = map(torch.cat, (model.heard, model.seen, model.painted))
+    assert len(film.frames) == len(heard) == len(seen) == 18
+    mel = mel_front_end("wav2lip")(sound)
+    starts = [80 * (k + shift) // 30 for k in range(18)]
+    inside = [k for k, start in enumerate(starts) if 0 <= start <= mel.shape[-1] - 16]
+    assert len(inside) > 9
+    for k in inside:
+        assert torch.equal(heard[k], mel[:, starts[k] : starts[k] + 16])
+    faces = frames[torch.arange(18) % 7].flip(1) / 255
+    torch.testing.assert_close(seen[:, 3:], faces)
+    torch.testing.assert_close(seen[:, :3, :32], faces[:, :, :32])
+    assert not seen[:, :3, 32:].any()
+    assert (film.frames.float() - 255 * painted.flip(1)).abs().max() <= 1
+
+
 def test_a_moving_box_and_landmarks(model: Any, tmp_path: Path) -> None:
     frames = picture(120, 160).expand(8, -1, -1, -1)
     boxes = torch.tensor([[10.0 + k, 20, 74 + k, 84] for k in range(8)])
     film = model.animate(Video(frames, 25.0), speech(0.32), box=boxes)
     assert film.frames.shape == (8, 3, 120, 160)
+    for k, columns in enumerate((film.frames != frames).any(dim=1).any(dim=1)):
+        places = columns.nonzero()
+        assert 10 + k <= int(places.min()) < 20 + k and 64 + k < int(places.max()) < 74 + k
     points = np.zeros((8, 68, 2))
     points[:, 36:48], points[:, 48:68] = (60, 50), (60, 80)
     np.save(tmp_path / "points.npy", points)
-    by_file = model.animate(Video(frames, 25.0), speech(0.2), landmarks=tmp_path / "points.npy")
+    said = speech(0.2)
+    by_file = model.animate(Video(frames, 25.0), said, landmarks=tmp_path / "points.npy")
     changed = (by_file.frames != frames[:5]).any(dim=1).any(dim=0).nonzero()
     middle = changed.float().mean(dim=0)
     assert abs(float(middle[1]) - 60) < 8 and 60 < float(middle[0]) < 110
@@ -111,8 +156,8 @@ def test_a_moving_box_and_landmarks(model: Any, tmp_path: Path) -> None:
         def detect(self, frames: Tensor) -> Landmarks:
             return Landmarks(points[: len(frames)])
 
-    found = model.animate(frames[0], speech(0.2), landmarks=Detector())
-    assert found.frames.shape == (5, 3, 120, 160)
+    found = model.animate(frames[0], said, landmarks=Detector())
+    assert torch.equal(found.frames, by_file.frames)
 
 
 def test_sound_before_and_after_does_not_matter_to_a_frame(model: Any) -> None:
@@ -253,8 +298,8 @@ def test_lips_that_judge_do_not_learn() -> None:
 
 
 def test_the_learning_rate_falls_along_a_cosine() -> None:
-    assert [round(cosine_fall(x, 0.1), 3) for x in (0, 0.5, 1, 2)] == [1, 0.55, 0.1, 0.1]
-    assert cosine_fall(0.3, 1.0) == 1
+    assert [round(cosine(0, 10, 0.1)(x), 3) for x in (0, 5, 10, 20)] == [1, 0.55, 0.1, 0.1]
+    assert cosine(0, 10, 1.0)(3) == 1
 
 
 def test_real_clip_end_to_end(model: Any, tmp_path: Path, real_root: Path) -> None:

@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from zoo.hub.keymap import Bijection, check_bijection
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -88,6 +90,27 @@ def official_keys(slug: str, name: str) -> list[tuple[str, tuple[int, ...]]]:
     return [(key, tuple(shape)) for key, shape in golden_json(slug, f"keys_{name}.json")]
 
 
+def assert_official_keys(slug: str, name: str, cls: Any, config: Any, official: Any) -> Bijection:
+    """Each key of `keys_<name>.json` has its place in a model, and goes back to where it was.
+
+    Args:
+        slug: the golden folder.
+        name: of the list.
+        cls: the model's class, built without memory.
+        config: its configuration, the paper's sizes.
+        official: the module with `to_ours` and `to_official`.
+    """
+    keys = official_keys(slug, name)
+    with torch.device("meta"):
+        model = cls(config)
+    report = check_bijection(keys, lambda state: official.to_ours(state, config), model)
+    assert report.ok, str(report)
+    back = official.to_official(model.state_dict(), config)
+    kept = {key: shape for key, shape in keys if key not in report.dropped}
+    assert {key: tuple(tensor.shape) for key, tensor in back.items()} == kept
+    return report
+
+
 def assert_parity(
     actual: Tensor, expected: Tensor, name: str, *, tolerance: float = 1e-4, atol: float = 0.0
 ) -> float:
@@ -109,9 +132,10 @@ def assert_parity(
         return 0.0
     ours, theirs = actual.double(), expected.double()
     finite = torch.isfinite(theirs)
-    assert torch.equal(ours[~finite].nan_to_num(), theirs[~finite].nan_to_num()) and bool(
-        torch.isfinite(ours[finite]).all()
-    ), f"{name}: infinities or NaNs at other places than expected"
+    same = torch.allclose(ours[~finite], theirs[~finite], equal_nan=True)
+    assert same and bool(torch.isfinite(ours[finite]).all()), (
+        f"{name}: infinities or NaNs at other places than expected"
+    )
     difference = torch.where(finite, (ours - theirs).abs(), 0.0)
     worst = float(difference.max())
     scale = float(theirs[finite].abs().max()) if bool(finite.any()) else 1.0
@@ -128,9 +152,7 @@ def assert_all_parity(
     actual: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, tolerance: float = 1e-4
 ) -> float:
     """`assert_parity` for every tensor of `expected`; returns the largest relative error."""
+    assert expected, "there is nothing to compare with"
     lacking = sorted(set(expected) - set(actual))
     assert not lacking, f"not computed: {lacking}"
-    return max(
-        (assert_parity(actual[k], v, k, tolerance=tolerance) for k, v in expected.items()),
-        default=0.0,
-    )
+    return max(assert_parity(actual[k], v, k, tolerance=tolerance) for k, v in expected.items())

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.golden import Golden, assert_parity, load_golden, official_keys
+from tests.parity.golden import Golden, assert_official_keys, assert_parity, load_golden
 from zoo.audio.mel import mel_front_end
-from zoo.hub.keymap import check_bijection
 from zoo.models.lip2speech_unit import official
 from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
@@ -129,11 +128,7 @@ PRESETS: dict[str, Any] = {
 @pytest.mark.parametrize("component", PRESETS)
 def test_official_keys(component: str) -> None:
     config = Lip2SpeechUnitConfig.preset(PRESETS[component])
-    with torch.device("meta"):
-        target = Lip2SpeechUnit(config)
-    keys = official_keys(SLUG, component)
-    report = check_bijection(keys, lambda state: official.to_ours(state, config), target)
-    assert report.ok, str(report)
+    report = assert_official_keys(SLUG, component, Lip2SpeechUnit, config, official)
     assert all("pretraining" in reason for reason in report.dropped.values())
 
 

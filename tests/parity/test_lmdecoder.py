@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.golden import Golden, assert_parity, load_golden, official_keys
-from zoo.hub.keymap import check_bijection
+from tests.parity.golden import Golden, assert_official_keys, assert_parity, load_golden
+from zoo.models.lmdecoder import official
 from zoo.models.lmdecoder.config import LMDecoderConfig, UnitEncoderConfig, VisualConfig
 from zoo.models.lmdecoder.module import LMDecoder
 from zoo.models.lmdecoder.network import LMDecoderNetwork
-from zoo.models.lmdecoder.official import to_official, to_ours
 from zoo.nn.avhubert_fairseq import encoder_config
 from zoo.nn.fairseq_decoder import decoder_config
 from zoo.nn.recognition_loss import ctc_loss_sum, label_smoothed_loss
@@ -54,7 +53,7 @@ def config_of(golden: Golden) -> LMDecoderConfig:
 def network(golden: Golden) -> LMDecoderNetwork:
     config = config_of(golden)
     model = LMDecoder(config)
-    model.load_state_dict(to_ours(golden.weights, config).state)
+    model.load_state_dict(official.to_ours(golden.weights, config).state)
     return model.network.eval()
 
 
@@ -77,6 +76,15 @@ def compare(found: Any, expected: dict[str, Tensor]) -> None:
         assert_parity(torch.tensor(one.score), expected[f"{stem}score"], stem)
 
 
+def check_logits(golden: Golden, net: LMDecoderNetwork, states: Tensor, mask: Tensor) -> Tensor:
+    """The logits, which agree wherever there is a target."""
+    io = golden.io
+    logits = net.decode(states, mask, io["prev_output_tokens"])
+    valid = io["target"] != golden.config["pad"]
+    assert_parity(logits[valid], io["logits"][valid], "logits")
+    return logits
+
+
 @torch.inference_mode()
 def test_units_to_text() -> None:
     golden = load_golden("lmdecoder", "lmdecoder")
@@ -84,9 +92,7 @@ def test_units_to_text() -> None:
     mask = ~io["padding_mask"]
     states = net.encode_units(io["units"], mask)
     assert_parity(states[mask], io["encoder_out"].transpose(0, 1)[mask], "encoder")
-    logits = net.decode(states, mask, io["prev_output_tokens"])
-    valid = io["target"] != golden.config["pad"]
-    assert_parity(logits[valid], io["logits"][valid], "logits")
+    logits = check_logits(golden, net, states, mask)
     loss, nll = label_smoothed_loss(logits, io["target"], golden.config["label_smoothing"])
     assert_parity(loss, io["label_smoothed_loss_sum"], "loss")
     assert_parity(nll, io["nll_sum"], "nll")
@@ -104,9 +110,7 @@ def test_lips_to_text(component: str) -> None:
     assert_parity(states[mask], io["ctc_encoder_out"].transpose(0, 1)[mask], "training")
     decoding = net.encode_for_decoding(features, mask)
     assert_parity(decoding[mask], io["inference_encoder_out"].transpose(0, 1)[mask], "decoding")
-    logits = net.decode(states, mask, io["prev_output_tokens"])
-    valid = io["target"] != golden.config["pad"]
-    assert_parity(logits[valid], io["logits"][valid], "logits")
+    check_logits(golden, net, states, mask)
     check_decoding(golden, net, decoding, mask)
 
 
@@ -145,12 +149,5 @@ KEYS = [
 
 @pytest.mark.parametrize(("name", "preset"), KEYS)
 def test_every_official_key_has_its_place(name: str, preset: str) -> None:
-    keys = official_keys("lmdecoder", name)
     config = LMDecoderConfig.preset(preset)
-    with torch.device("meta"):
-        model = LMDecoder(config)
-    found = check_bijection(keys, lambda state: to_ours(state, config), model)
-    assert found.ok, str(found)
-    back = to_official(model.state_dict(), config)
-    kept = {key: shape for key, shape in keys if key not in found.dropped}
-    assert {key: tuple(tensor.shape) for key, tensor in back.items()} == kept
+    assert_official_keys("lmdecoder", name, LMDecoder, config, official)

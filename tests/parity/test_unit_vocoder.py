@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tests.parity.golden import (
     Golden,
+    assert_official_keys,
     assert_parity,
     golden_file,
     golden_json,
@@ -201,11 +202,7 @@ PRESETS = {
 @pytest.mark.parametrize("name", PRESETS)
 def test_official_keys_of_unit_vocoders(name: str) -> None:
     config = UnitVocoderConfig.preset(PRESETS[name])
-    with torch.device("meta"):
-        target = UnitVocoder(config)
-    keys = official_keys(SLUG, f"code_hifigan_{name}")
-    report = check_bijection(keys, lambda state: official.to_ours(state, config), target)
-    assert report.ok, str(report)
+    report = assert_official_keys(SLUG, f"code_hifigan_{name}", UnitVocoder, config, official)
     assert not report.dropped
 
 
@@ -215,11 +212,7 @@ def test_official_keys_of_unit_vocoders(name: str) -> None:
 )
 def test_official_keys_of_mel_vocoders(name: str, preset: str) -> None:
     config = MelVocoderConfig.preset(preset)
-    with torch.device("meta"):
-        target = MelVocoder(config)
-    keys = official_keys(SLUG, f"mel_hifigan_{name}")
-    report = check_bijection(keys, lambda state: mel_official.to_ours(state, config), target)
-    assert report.ok, str(report)
+    assert_official_keys(SLUG, f"mel_hifigan_{name}", MelVocoder, config, mel_official)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from zoo.models.lmdecoder.module import LMDecoder
 from zoo.nn.recognition_loss import END, PAD
 from zoo.tasks import Recognizer, Speech, Transcript, Video
 from zoo.training import recognition
-
-REAL = Path(os.environ.get("ZOO_REAL", Path(__file__).parents[3] / "shared" / "real"))
 
 
 def clip(frames: int, height: int = 96, width: int = 96) -> torch.Tensor:
@@ -178,10 +175,10 @@ def test_units_to_text() -> None:
         blind.transcribe(clip(3))
 
 
-def test_real_clips(model: AVHuBERTModel) -> None:
-    clips = sorted((REAL / "lrs3" / "test").glob("*/*.mp4"))
+def test_real_clips(model: AVHuBERTModel, real_root: Path) -> None:
+    clips = sorted((real_root / "lrs3" / "test").glob("*/*.mp4"))
     clips = [path for path in clips if not path.stem.endswith("_lip")][:1]
     if not clips:
-        pytest.skip(f"no real clips at {REAL} (set ZOO_REAL)")
+        pytest.skip("ZOO_REAL: no lrs3 clips")
     found = model.transcribe([str(path) for path in clips], [str(path) for path in clips])
     assert isinstance(found, list) and all(isinstance(one, Transcript) for one in found)

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Final
 
-from zoo.bench.bootstrap import value_of
 from zoo.bench.task import Task
+from zoo.metrics.base import value_of
 from zoo.metrics.keyword_hit_rate import KeywordHitRate, caption_words
 from zoo.metrics.recall import chance_recall
 from zoo.metrics.retrieval import RetrievalData

@@ -30,16 +30,6 @@ _AREA_OF: Final = {
     "SpeechCaptioner": "captioning",
 }
 _DIGITS: Final = 3  # of results of no task, such as those of `zoo score`
-# titles of `zoo.bench.reference_rows`; what is in neither is a control
-_CEILINGS: Final = ("originals",)
-_FLOORS: Final = ("shuffled pairs", "silence", "still picture")
-# values of `zoo.bench.clips.ABLATIONS`, which would import torch
-ABLATION_TEXTS: Final = (
-    "audio zeroed",
-    "audio of another clip",
-    "without the video",
-    "without the audio",
-)
 
 
 def build_boards(
@@ -136,17 +126,16 @@ def _columns(results: Sequence[Result], task: Task | None, all_figures: bool) ->
 def _result_lines(results: Sequence[Result], columns: Sequence[Column], digits: int) -> list[Line]:
     """Ceilings, then models with their ablations below them, then controls and floors."""
     ranked = sorted(results, key=lambda result: _order(result, columns))
-    lines = [_result_line(result, columns, digits) for result in ranked]
-    models = [line for line in lines if line.kind == "model"]
-    ablations = [line for line in lines if line.kind == "ablation"]
-    found = [line for line in lines if line.kind == "ceiling"]
-    for model in models:
-        found += [model, *(line for line in ablations if _whole(line.name) == model.name)]
-    names = {model.name for model in models}
-    found += [line for line in ablations if _whole(line.name) not in names]
-    for kind in ("control", "floor"):
-        found += [line for line in lines if line.kind == kind]
-    return found
+    of_kind: dict[str, list[Result]] = {}
+    for result in ranked:
+        of_kind.setdefault(result.kind, []).append(result)
+    found = [*of_kind.get("ceiling", ())]
+    ablations = of_kind.get("ablation", [])
+    for model in of_kind.get("model", ()):
+        found += [model, *(one for one in ablations if _whole(one) == model.model)]
+    found += [one for one in ablations if one not in found]
+    found += [*of_kind.get("control", ()), *of_kind.get("floor", ())]
+    return [_result_line(result, columns, digits) for result in found]
 
 
 def _order(result: Result, columns: Sequence[Column]) -> tuple[float, str]:
@@ -161,22 +150,12 @@ def _result_line(result: Result, columns: Sequence[Column], digits: int) -> Line
     cells = [_cell(result.metrics.get(column.id), digits) for column in columns]
     failed = int(result.data["counts"]["n_failed"])
     note = f"{failed} failed" if failed else ""
-    return Line(_kind(result), result.model, tuple(cells), note, failed, result)
+    return Line(result.kind, result.model, tuple(cells), note, failed, result)
 
 
-def _kind(result: Result) -> str:
-    if result.data["model"].get("kind") == "reference":
-        if result.model in _CEILINGS:
-            return "ceiling"
-        return "floor" if result.model in _FLOORS else "control"
-    return "model" if _whole(result.model) == result.model else "ablation"
-
-
-def _whole(name: str) -> str:
-    """The name of a run without the input that was taken away."""
-    for text in ABLATION_TEXTS:
-        name = name.removesuffix(f" ({text})")
-    return name
+def _whole(ablation: Result) -> str:
+    """The name of the model whose input was taken away."""
+    return str(ablation.data["model"]["name"])
 
 
 def _cell(entry: Mapping[str, Any] | None, digits: int) -> Cell:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.metrics.base import Array, Figure, Row, to_columns
+from zoo.metrics.base import Array, Figure, Row, to_columns, value_of
 
 RESAMPLES = 10_000
 _CELLS = 1 << 22  # weights held at once
@@ -47,6 +47,8 @@ def interval(
     figure: Figure, rows: Sequence[Row], seed: int, resamples: int = RESAMPLES
 ) -> Interval:
     """Value of a figure with its bootstrap interval (NaN where it is undefined)."""
+    if not figure.resampled:
+        return Interval(value_of(figure, rows), *[float("nan")] * 3)
     draws = _resampled([figure], [rows], seed, resamples)[0]
     low, high = _percentiles(draws)
     spread = float(np.nanstd(draws, ddof=1)) if np.isfinite(draws).sum() > 1 else float("nan")
@@ -81,12 +83,6 @@ def paired(
     finite = draws[np.isfinite(draws)]
     wrong = (finite <= 0) if value > 0 else (finite >= 0)
     return PairedDifference(value, low, high, float(wrong.mean()) if len(finite) else float("nan"))
-
-
-def value_of(figure: Figure, rows: Sequence[Row]) -> float:
-    """The figure over all rows."""
-    columns = to_columns(rows, figure.columns)
-    return float(figure.reduce(columns, np.ones((1, len(rows))))[0])
 
 
 def draw(seed: int, units: int, resamples: int, chunk: int) -> Iterator[NDArray[np.int64]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zoo.bench.gallery_parts import envelope, file_name, is_showable
 from zoo.bench.records import Record, read_records
 from zoo.bench.result import Result
 from zoo.bench.samples import Sample, load_references
 from zoo.bench.task import Task, load_task
 from zoo.bench.text_diff import Piece, diff_words
-from zoo.errors import BenchError, MediaError
+from zoo.errors import MediaError
 from zoo.tasks import Speech, Video
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FPS: Final = 25.0
-_PEAKS: Final = 96
 _STRIP: Final = 8  # pictures in a strip
 _STRIP_HEIGHT: Final = 72
 
@@ -83,7 +82,7 @@ def build_clips(results: Sequence[Result], out: Path, count: int) -> list[ClipSa
     Clips are spread over the sources. Returns nothing where no result knows its run folder and
     data, or where the task's licence does not let its media be copied.
     """
-    usable = [result for result in results if _is_usable(result)]
+    usable = [result for result in results if is_showable(result)]
     if not usable:
         return []
     folder, root = usable[0].folder, usable[0].data_root
@@ -95,15 +94,6 @@ def build_clips(results: Sequence[Result], out: Path, count: int) -> list[ClipSa
     shelf = _Shelf(task, root, out, samples)
     runs = [(result, read_records(result.folder)) for result in usable if result.folder]
     return [_sample(sample, shelf, runs) for sample in _spread(samples, count)]
-
-
-def _is_usable(result: Result) -> bool:
-    if result.folder is None or result.data_root is None:
-        return False
-    try:
-        return load_task(result.task).redistributable
-    except BenchError:  # a task that this version no longer ships
-        return False
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
@@ -181,7 +171,7 @@ class _Shelf:
         from zoo.video import load_video
 
         if kind == "video":
-            name = self._name(anchor, ".mp4")
+            name = file_name(anchor, ".mp4")
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self.folder / name)
             video = load_video(path, _FPS)
@@ -226,14 +216,14 @@ class _Shelf:
         return self._loaders[key](sample)
 
     def _film(self, video: Video, name: str) -> Player:
-        file = self._name(name, ".mp4")
+        file = file_name(name, ".mp4")
         video.save(self.folder / file)
         peaks = () if video.speech is None else envelope(video.speech.waveform)
         poster, strip = self._pictures(video.frames, name)
         return Player(f"media/{file}", poster=poster, strip=strip, peaks=peaks)
 
     def _sound(self, speech: Speech, name: str) -> Player:
-        file = self._name(name, ".wav")
+        file = file_name(name, ".wav")
         speech.save(self.folder / file)
         return Player(audio=f"media/{file}", peaks=envelope(speech.waveform))
 
@@ -248,20 +238,7 @@ class _Shelf:
         for i, picture in enumerate(pictures):
             strip.paste(picture.resize((width, _STRIP_HEIGHT)), (width * i, 0))
         self.folder.mkdir(parents=True, exist_ok=True)
-        poster, row = self._name(name, "-first.jpg"), self._name(name, ".jpg")
+        poster, row = file_name(name, "-first.jpg"), file_name(name, ".jpg")
         pictures[0].save(self.folder / poster, quality=85)
         strip.save(self.folder / row, quality=82)
         return f"media/{poster}", f"media/{row}"
-
-    @staticmethod
-    def _name(id_: str, suffix: str) -> str:
-        # ids come from the data: a hash keeps them out of paths
-        return hashlib.sha256(id_.encode()).hexdigest()[:16] + suffix
-
-
-def envelope(waveform: Tensor) -> tuple[float, ...]:
-    """Heights in [0, 1] for drawing a waveform (S,)."""
-    signal = np.abs(waveform.detach().cpu().numpy())
-    parts = np.array_split(signal, min(_PEAKS, max(1, len(signal))))
-    peaks = np.array([part.max() if len(part) else 0.0 for part in parts])
-    return tuple((peaks / max(float(peaks.max()), 1e-9)).round(3).tolist())

@@ -12,8 +12,8 @@ import numpy as np
 
 from zoo.bench.bootstrap import seed_of
 from zoo.bench.noises import BABBLE, Noises
-from zoo.bench.samples import COMPUTED, Sample
-from zoo.bench.task import Task
+from zoo.bench.samples import COMPUTED, PICTURES, Sample
+from zoo.bench.task import ABLATIONS, Task
 from zoo.errors import BenchError
 from zoo.tasks import Picture, Speech, Video
 
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
 FPS: Final = 25.0
 SAMPLE_RATE: Final = 16_000
-# row of a model -> what is done to its input
-ABLATIONS: Final[dict[str, str]] = {
-    "audio-zeroed": "audio zeroed",
-    "audio-shuffled": "audio of another clip",
-    "audio-only": "without the video",
-    "video-only": "without the audio",
-}
-_PICTURES: Final = ("video", "face_clip", "face_picture")
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class ClipLoader:
         root: folder of the dataset.
         samples: all of the task.
         noise: noise recordings in place of babble made of the task's voices.
-        ablation: a key of `ABLATIONS`.
+        ablation: a key of `zoo.bench.task.ABLATIONS`.
         inputs: what to load, where that is not the task's `inputs`.
         partners: give every clip the whole of a clip of another source as well.
 
@@ -101,7 +93,7 @@ class ClipLoader:
 
     def files(self, sample: Sample) -> list[str]:
         """The files that a sample's input comes from."""
-        names = [sample.media] if any(kind in self.inputs for kind in _PICTURES) else []
+        names = [sample.media] if any(kind in self.inputs for kind in PICTURES) else []
         if "audio" in self.inputs:
             names.append(sample.distorted or sample.sound)
         if "speaker" in self.inputs and sample.other:

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from zoo.bench.bootstrap import value_of
 from zoo.bench.file_pairs import FilePair, Matched
 from zoo.bench.protocols import ScoredRows
 from zoo.bench.provenance import code_commit, hardware, versions
 from zoo.bench.result import SCHEMA
 from zoo.bench.scoring import figure_entry, unavailable_entry
-from zoo.metrics.base import Metric
+from zoo.metrics.base import Metric, value_of
 
 TASK: Final = "files"
 

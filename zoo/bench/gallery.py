@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from zoo.bench.gallery_parts import envelope, file_name, is_showable
 from zoo.bench.protocols import retrieval_data
 from zoo.bench.records import read_records
 from zoo.bench.result import Result
@@ -21,7 +21,6 @@ from zoo.metrics.retrieval import RetrievalData
 
 SHOWN: Final = 5
 _THUMBNAIL: Final = 224
-_PEAKS: Final = 96
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def build_queries(results: Sequence[Result], out: Path, count: int) -> list[Quer
     Queries are spread over the pictures. Returns nothing where no result knows its run folder and
     data, or where the task's licence does not let its media be copied.
     """
-    usable = [result for result in results if _is_usable(result)]
+    usable = [result for result in results if is_showable(result)]
     if not usable:
         return []
     folder, root = usable[0].folder, usable[0].data_root
@@ -87,14 +86,6 @@ def build_queries(results: Sequence[Result], out: Path, count: int) -> list[Quer
         for sample in _spread(_of_kind(samples, "speech"), count)
         if (root / sample.media).is_file()
     ]
-
-
-def _is_usable(result: Result) -> bool:
-    return (
-        result.folder is not None
-        and result.data_root is not None
-        and load_task(result.task).redistributable
-    )
 
 
 def _of_kind(samples: Sequence[Sample], kind: str) -> list[Sample]:
@@ -124,7 +115,7 @@ class _Media:
         from zoo.errors import MediaError
         from zoo.video import load_image
 
-        name = self._name(image, ".jpg")
+        name = file_name(image, ".jpg")
         if not (self.folder / name).is_file():
             try:
                 picture = load_image(self.root / self.images[image].media)
@@ -140,25 +131,14 @@ class _Media:
         from zoo.audio import load_audio, save_audio
         from zoo.errors import MediaError
 
-        name = self._name(sample.id, ".wav")
+        name = file_name(sample.id, ".wav")
         try:
             waveform = load_audio(self.root / sample.media)
         except (MediaError, OSError):
             return "", ()
         self.folder.mkdir(parents=True, exist_ok=True)
         save_audio(self.folder / name, waveform, 16_000)
-        return f"media/{name}", _envelope(waveform.numpy())
-
-    @staticmethod
-    def _name(id_: str, suffix: str) -> str:
-        # ids come from the data: a hash keeps them out of paths
-        return hashlib.sha256(id_.encode()).hexdigest()[:16] + suffix
-
-
-def _envelope(waveform: np.ndarray) -> tuple[float, ...]:
-    parts = np.array_split(np.abs(waveform), min(_PEAKS, max(1, len(waveform))))
-    peaks = np.array([part.max() for part in parts])
-    return tuple((peaks / max(float(peaks.max()), 1e-9)).round(3).tolist())
+        return f"media/{name}", envelope(waveform)
 
 
 class _Run:

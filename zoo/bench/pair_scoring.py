@@ -138,8 +138,12 @@ def score_items(
 
 
 def _open(plans: Sequence[Plan], keys: Sequence[str], kept: RowLog) -> list[int]:
-    """Numbers of the plans that an item has not been measured under."""
-    return [p for p, plan in enumerate(plans) if not plan.is_text and kept.get(keys[p]) is None]
+    """Numbers of the plans that an item has not been measured under, or never is alone."""
+    return [
+        p
+        for p, plan in enumerate(plans)
+        if not plan.is_text and (plan.metric.of_set or kept.get(keys[p]) is None)
+    ]
 
 
 def _rows(plan: Plan, items: Sequence[Item], found: Mapping[str, Measured]) -> list[Row]:

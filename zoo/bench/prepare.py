@@ -1,7 +1,7 @@
-"""`zoo bench prepare`: is a user's copy of a dataset whole, and which bytes is it?
+"""`zoo data check` and `zoo bench prepare`: is a user's copy whole, and which bytes is it?
 
-What a copy holds and lacks is `zoo.data.inventory`; here every file is hashed as well and the list
-goes to a manifest, by which two copies can be compared. Nothing is changed or downloaded.
+What a copy holds and lacks is `zoo.data.inventory`; a manifest also has the hash of every file, by
+which two copies can be compared. Nothing is changed or downloaded.
 """
 
 from __future__ import annotations
@@ -24,38 +24,41 @@ from zoo.data.inventory import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 SCHEMA: Final = 1
-_SHOWN: Final = 10
+_SHOWN: Final = 20
+_KINDS: Final = ("problems", "remarks")
 
 
 def prepare_dataset(
     name: str,
     root: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     media: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Check a copy of a dataset and write its manifest.
+    """Check a copy of a dataset, and hash it where its manifest is wanted.
 
     Args:
         name: lrs3, lrs2, lrs-voxmm, mtedx, flickr8k, coco, or auto.
         root: its folder.
-        out: the manifest (JSON).
+        out: where to write the manifest (JSON); None hashes and writes nothing.
         media: open every file as well; slow, and finds what a download cut off.
         progress: show a progress bar.
 
     Returns:
         The manifest: `complete`; for each split what was found and expected, what is wrong, and
-        one sha256; and `files` with `bytes` and `sha256`.
+        one sha256; and `files` with `bytes` and `sha256` (None where nothing was hashed).
 
     Raises:
         DataError: no such dataset, or the folder is not one of it at all.
     """
     found = take_inventory(name, root)
     broken = _open_all(found, progress) if media else []
+    if out is None:
+        return _manifest(found, broken, {})
     with progress_bar("hashing", len(found.files), shown=progress) as advance:
         hashes = hash_files(found.root, found.files, _each(advance))
     body = _manifest(found, broken, hashes)
@@ -87,7 +90,7 @@ def _manifest(
         "complete": found.complete and not broken,
         "splits": {part.name: _part(found, part, broken, hashes) for part in found.parts},
         "files": {
-            path: {"bytes": (found.root / path).stat().st_size, "sha256": hashes[path]}
+            path: {"bytes": (found.root / path).stat().st_size, "sha256": hashes.get(path)}
             for path in found.files
         },
     }
@@ -104,7 +107,7 @@ def _part(
         "complete": part.complete and len(problems) == len(part.problems),
         "problems": [_words(found.root, one) for one in problems],
         "remarks": [_words(found.root, one) for one in part.remarks],
-        "sha256": digest({path: hashes[path] for path in part.files}),
+        "sha256": digest({path: hashes[path] for path in part.files}) if hashes else None,
     }
 
 
@@ -112,23 +115,21 @@ def _words(root: Path, problem: Problem) -> str:
     return f"{problem.path}: {problem.what}".replace(f"{root}/", "")
 
 
-def summary_of(manifest: Mapping[str, Any]) -> Table:
-    """A line a split: how many there are, how many there should be, what is wrong."""
+def summary_of(manifest: Mapping[str, Any]) -> Group:
+    """A line a split with what there is and what there should be; then what is wrong or odd."""
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{manifest['dataset']}: {len(manifest['files'])} files")
-    for heading in ("split", "found", "whole copy", "what is missing"):
-        table.add_column(heading, overflow="fold")
-    for split, about in manifest["splits"].items():
-        problems = list(about["problems"])
-        lines = problems[:_SHOWN]
-        if len(problems) > _SHOWN:
-            lines.append(f"and {len(problems) - _SHOWN} more")
-        wanting = "nothing" if about["complete"] else "clips, see the counts"
-        table.add_row(
-            split, _counts(about["found"]), _counts(about["expected"]), "\n".join(lines) or wanting
-        )
-    return table
+    splits: Mapping[str, Any] = manifest["splits"]
+    table = Table("split", "found", "whole copy", "", title=f"{manifest['dataset']}")
+    for split, about in splits.items():
+        state = "ok" if about["complete"] else "incomplete"
+        table.add_row(split, _counts(about["found"]), _counts(about["expected"]), state)
+    said = [text for kind in _KINDS for about in splits.values() for text in about[kind]]
+    lines = list(dict.fromkeys(said))
+    more = [f"... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return Group(table, *(Text(line) for line in (*lines[:_SHOWN], *more)))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

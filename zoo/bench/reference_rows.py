@@ -38,6 +38,7 @@ _TITLES: Final = {
     "still": "still picture",
     "griffin-lim": "Griffin-Lim of the original",
 }
+_ROLES: Final = {"reference": "ceiling", "shuffled": "floor", "silence": "floor", "still": "floor"}
 _RESYNTHESIS: Final = "resynthesis="
 # protocol -> what is scored
 OUTPUTS: Final = {
@@ -79,6 +80,11 @@ class ReferenceRow:
         """Its name in tables."""
         checkpoint = self.row.removeprefix(_RESYNTHESIS)
         return _TITLES.get(self.row, f"original through {checkpoint}")
+
+    @property
+    def role(self) -> str:
+        """What its figures bound, or "control"."""
+        return _ROLES.get(self.row, "control")
 
     @property
     def partners(self) -> bool:

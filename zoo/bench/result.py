@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from zoo.bench.resume import write_atomically
+from zoo.bench.task import ABLATIONS
 from zoo.errors import BenchError
 
 SCHEMA: Final = 1
@@ -44,8 +45,16 @@ class Result:
 
     @property
     def model(self) -> str:
-        """Name of the model."""
-        return str(self.data["model"]["name"])
+        """Name of the model, and what its input lacked."""
+        name = str(self.data["model"]["name"])
+        ablation = self.data["model"].get("ablation")
+        return name if ablation is None else f"{name} ({ABLATIONS.get(ablation, ablation)})"
+
+    @property
+    def kind(self) -> str:
+        """`model`; `ablation` of one; or the role of a row no model makes, as the schema has it."""
+        about = self.data["model"]
+        return str(about.get("role") or ("ablation" if about.get("ablation") else "model"))
 
     @property
     def task(self) -> str:

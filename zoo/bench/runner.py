@@ -23,7 +23,7 @@ from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from zoo.bench.adapters import PredictModule
-from zoo.bench.clips import ABLATIONS, ClipLoader
+from zoo.bench.clips import ClipLoader
 from zoo.bench.dataset import BenchData, FileLoader, Loader
 from zoo.bench.noises import noise_digest, noise_files
 from zoo.bench.provenance import code_commit, hardware, model_identity, versions
@@ -122,8 +122,8 @@ def run_task(
         retry_failed: predict again what failed before.
         progress: show a progress bar.
         model_name: name in the result instead of the checkpoint's own.
-        ablate: take a stream from the model, a key of `zoo.bench.clips.ABLATIONS`; the name of
-            the model in the result says so.
+        ablate: take a stream from the model, a key of `zoo.bench.task.ABLATIONS`; the result
+            says so and is not ranked.
         noise: recording, or folder of recordings, for tasks that add noise; without it the babble
             is made of voices of the task's other clips.
 
@@ -138,6 +138,7 @@ def run_task(
     task = load_task(task)
     folder, root = Path(out), Path(data_root)
     samples = read_samples(task, root, limit)
+    row = model if is_reference_row(model) else None
     model, identity = _model(model, model_name)
     check_training(model, root)
     files = noise_files(Path(noise)) if noise is not None else []
@@ -153,7 +154,7 @@ def run_task(
         **({"noise_sha256": noise_digest(files)} if files else {}),
     }
     if ablate:
-        identity["name"] += f" ({ABLATIONS[ablate]})"
+        identity["ablation"] = ablate
     key = _key(task, identity, samples, settings)
     machine = _Machine(devices, num_nodes, accelerator, strategy)
     workers = _default_workers() if workers is None else workers
@@ -165,7 +166,7 @@ def run_task(
         samples,
         loader,
         folder,
-        _run_block(task, identity, key, settings, machine),
+        _run_block(identity, key, settings, machine, row or identity["name"]),
         batch_size=batch_size,
         workers=workers,
         retry_failed=retry_failed,
@@ -191,7 +192,7 @@ def _model(model: Any, name: str | None) -> tuple[Any, dict[str, Any]]:
     """The loaded model and who it is."""
     if is_reference_row(model):
         row = ReferenceRow(model)
-        return row, {**model_identity(row, None, name or row.title), "kind": "reference"}
+        return row, {**model_identity(row, None, name or row.title), "role": row.role}
     if not isinstance(model, str | Path):
         return model, model_identity(model, None, name)
     from zoo.hub.load import from_pretrained
@@ -301,18 +302,18 @@ def _less_chatter() -> Iterator[None]:
 
 
 def _run_block(
-    task: Task,
     identity: Mapping[str, Any],
     key: Mapping[str, Any],
     settings: Mapping[str, Any],
     machine: _Machine,
+    source: str,
 ) -> dict[str, Any]:
     """Content of run.json. `key` must agree for a resume; the rest describes the first start."""
     return {
         "key": key,
         "model": identity,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": _command(identity["name"], task, settings, machine),
+        "command": _command(source, key["task"], settings, machine),
         "settings": settings,
         "devices": asdict(machine),
         "versions": versions(),
@@ -321,12 +322,14 @@ def _run_block(
     }
 
 
-def _command(model: str, task: Task, settings: Mapping[str, Any], machine: _Machine) -> str:
+def _command(source: str, task: str, settings: Mapping[str, Any], machine: _Machine) -> str:
     """The command that repeats the run, with placeholders for the folders of its user."""
-    words = ["zoo", "bench", "run", "--model", model, "--task", task.key]
+    words = ["zoo", "bench", "run", "--model", source, "--task", task]
     words += ["--data", "DATA", "--out", "OUT"]
+    if "noise_sha256" in settings:
+        words += ["--noise", "NOISE"]
     for name, value in {**settings, **asdict(machine)}.items():
-        if value is not None:
+        if value is not None and name != "noise_sha256":
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 

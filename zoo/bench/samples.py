@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +18,8 @@ from zoo.data.manifest import CaptionEntry, ImageEntry
 from zoo.data.utterances import CLEAN, Utterance
 from zoo.errors import BenchError
 
+log = logging.getLogger(__name__)
+
 # dataset of a task file -> (module, function(root, split) -> entries); the entries are those of
 # `zoo.data.manifest` or of `zoo.data.utterances`
 READERS: Final[dict[str, tuple[str, str]]] = {
@@ -24,7 +28,11 @@ READERS: Final[dict[str, tuple[str, str]]] = {
     "lrs3": ("zoo.data.lrs3", "read_lrs3"),
     "lrs2": ("zoo.data.lrs2", "read_lrs2"),
     "lrs-voxmm": ("zoo.data.lrs_voxmm", "read_lrs_voxmm"),
+    "mtedx": ("zoo.data.mtedx", "read_mtedx"),
 }
+_OF_MANY_LANGUAGES: Final = ("mtedx",)
+PICTURES: Final = ("video", "face_clip", "face_picture")
+"""The inputs of a task that are taken from a video."""
 REFERENCES = "references.jsonl"
 COMPUTED: Final = "zoo-"
 """How the names of conditions begin that are computed from the clean sound."""
@@ -103,17 +111,29 @@ def _entries(
     """How entries become samples, and the entries of a split."""
     module, function = READERS[task.dataset]
     reader: Callable[..., Sequence[Any]] = getattr(import_module(module), function)
+    if task.dataset in _OF_MANY_LANGUAGES:
+        reader = partial(reader, languages=task.language)
     entries = reader(root, task.split)
     if task.protocol == "SpeechImageRetriever":
         return retrieval_samples, entries
     if entries and isinstance(entries[0], ImageEntry):
         return picture_samples, entries
+    entries = _with_pictures(task, entries) if set(PICTURES) & set(task.inputs) else entries
     recorded = [name for name in task.conditions if name != CLEAN and not _is_computed(name)]
     sounds = {
         name: {one.id: one.sound for one in reader(root, task.split, name)} for name in recorded
     }
     others = other_recordings(entries)
     return lambda chosen: clip_samples(chosen, task.conditions, sounds, others), entries
+
+
+def _with_pictures(task: Task, utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Those that were filmed: not every recording of mTEDx was, nor are all films still there."""
+    filmed = [one for one in utterances if one.video is not None]
+    if len(filmed) < len(utterances):
+        lacking = len(utterances) - len(filmed)
+        log.warning("%s: %d of %d have no video", task.key, lacking, len(utterances))
+    return filmed
 
 
 def _is_computed(condition: str) -> bool:

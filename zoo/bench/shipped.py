@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -69,7 +70,7 @@ def _jobs(root: Path) -> Iterator[Job]:
         module, name = MODEL_CLASSES[entry.model]
         model_class = getattr(import_module(module), name)
         for task in list_tasks():
-            if task.corpus and fits(model_class, task):
+            if task.corpus and fits(model_class, task) and understands(folder, task):
                 done[task.key] = task
                 yield Job(entry.name, folder, task, task.corpus)
                 for ablate in task.ablations:
@@ -85,6 +86,12 @@ def fits(model_class: type, task: Task) -> bool:
     return issubclass(model_class, getattr(zoo.tasks, task.protocol)) and (
         reads is None or set(task.inputs) <= set(reads)
     )
+
+
+def understands(folder: Path, task: Task) -> bool:
+    """Whether a checkpoint was made for the language of a task; translators know several."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    return task.protocol == "SpeechTranslator" or config.get("language", "en") == task.language
 
 
 def make_corpora(

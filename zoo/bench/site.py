@@ -22,6 +22,9 @@ from zoo.bench.clip_gallery import ClipSample, build_clips
 from zoo.bench.gallery import Query, build_queries
 from zoo.bench.published import MARKS, STATUSES, PublishedTable
 from zoo.bench.result import Result, validate
+from zoo.bench.samples import read_samples, references_hash
+from zoo.bench.task import load_task
+from zoo.errors import ZooError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ASSETS = ("style.css", "page.js")
@@ -93,6 +96,21 @@ def render_page(
     index = out / "index.html"
     index.write_text(page, encoding="utf-8")
     return index
+
+
+def data_of(result: Result, roots: Iterable[Path]) -> Path | None:
+    """The folder that holds the very samples of a result; None where no run or folder does."""
+    if result.folder is None:
+        return None
+    subset = result.data["task"]["subset"] or {}
+    for root in roots:
+        try:
+            samples = read_samples(load_task(result.task), root, subset.get("limit"))
+        except ZooError:  # the folder of another dataset, or no such task any more
+            continue
+        if references_hash(samples) == result.group[1]:
+            return root
+    return None
 
 
 def _section(board: Board, out: Path, samples: int) -> _Section:

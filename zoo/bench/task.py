@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -19,6 +19,13 @@ from zoo.errors import BenchError
 if TYPE_CHECKING:
     from zoo.metrics.base import Metric
 
+# further row of a model -> what is done to its input
+ABLATIONS: Final[dict[str, str]] = {
+    "audio-zeroed": "audio zeroed",
+    "audio-shuffled": "audio of another clip",
+    "audio-only": "without the video",
+    "video-only": "without the audio",
+}
 _FOLDER = Path(__file__).parent / "tasks"
 _TUPLES = ("headline", "notes", "inputs", "conditions", "rows", "ablations", "languages")
 
@@ -52,8 +59,9 @@ class Task:
             `zoo.video.distortions`).
         needs: metric -> what it compares, where that is not the metric's own `needs`.
         rows: reference rows that stand beside the models (`zoo.bench.reference_rows`).
-        ablations: further rows of every model (`zoo.bench.clips.ABLATIONS`).
-        languages: of a translation, source and target.
+        ablations: further rows of every model (`ABLATIONS`).
+        languages: what is spoken (English where it is not said); of a translation, source and
+            target.
     """
 
     name: str
@@ -85,6 +93,11 @@ class Task:
     def key(self) -> str:
         """`name@version`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def language(self) -> str:
+        """What is spoken."""
+        return self.languages[0] if self.languages else "en"
 
     def build_metrics(self) -> list[Metric]:
         """The metric objects, in the order of the file."""

@@ -108,7 +108,14 @@ def _site_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path, nargs="*", default=[Path(_RESULTS)])
     parser.add_argument("--published", type=Path, default=Path(_PUBLISHED))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/site"))
-    parser.add_argument("--data", type=Path, help="folder of the dataset, to show samples")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="folders of the datasets, to show samples; each run finds its own",
+    )
     parser.add_argument("--media", type=int, default=8, help="samples shown a task")
 
 
@@ -134,11 +141,14 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from zoo.bench import load_task
+
+    task = load_task(args.task)  # a misspelt name is told before anything heavy is imported
     from zoo.bench import run_task, table_of
 
     result = run_task(
         args.model,
-        args.task,
+        task,
         args.data,
         args.out,
         limit=args.limit,
@@ -229,7 +239,7 @@ def _prepare(args: argparse.Namespace) -> int:
 
     out = args.out or Path(f"{args.name}.manifest.json")
     found = prepare_dataset(args.name, args.root, out, media=args.media)
-    console = Console()
+    console = Console(highlight=False)
     console.print(summary_of(found))
     console.print(f"{out}", markup=False)
     return 0 if found["complete"] else 1
@@ -253,14 +263,14 @@ def _site(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from zoo.bench import load_published, render_page
+    from zoo.bench.site import data_of
 
     results = [result for path in args.results for result in _results_at(path)]
-    if args.data is not None:
-        results = [result.at(result.folder, args.data) for result in results]
+    results = [result.at(result.folder, data_of(result, args.data)) for result in results]
     index = render_page(
         results,
         args.out,
-        samples=args.media if args.data is not None else 0,
+        samples=args.media if args.data else 0,
         published=load_published(args.published),
     )
     Console().print(f"{index}", markup=False)

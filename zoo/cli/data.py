@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_SHOWN = 20  # problems; the rest is counted
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `check` and `shard`."""
@@ -40,26 +38,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    """Exit status 1 where something is missing."""
     from rich.console import Console
-    from rich.table import Table
 
-    from zoo.data.inventory import check_media, take_inventory
+    from zoo.bench.prepare import prepare_dataset, summary_of
 
-    console = Console()
-    found = take_inventory(args.name, args.root)
-    table = Table("part", "has", "published", "", title=f"{found.dataset} in {found.root}")
-    for part in found.parts:
-        has = ", ".join(f"{count:,} {what}" for what, count in part.counts.items())
-        published = ", ".join(f"{count:,} {what}" for what, count in part.expected.items())
-        table.add_row(part.name, has, published or "?", "ok" if part.complete else "incomplete")
-    console.print(table)
-    problems = found.problems + (check_media(found) if args.media else [])
-    said = problems + found.remarks
-    for problem in said[:_SHOWN]:
-        console.print(f"{problem.path}: {problem.what}", highlight=False, markup=False)
-    if len(said) > _SHOWN:
-        console.print(f"... and {len(said) - _SHOWN} more")
-    return 0 if found.complete and not problems else 1
+    found = prepare_dataset(args.name, args.root, media=args.media)
+    Console(highlight=False).print(summary_of(found))
+    return 0 if found["complete"] else 1
 
 
 def _shard(args: argparse.Namespace) -> int:

@@ -10,14 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, RandomSampler
 
 from zoo.audio import load_audio
 from zoo.audio.avhubert import avhubert_features
-from zoo.data.loading import LengthBatches, ReportingLoader, StreamLoader
+from zoo.data.loading import (
+    LengthBatches,
+    ReportingDataModule,
+    ReportingLoader,
+    StreamLoader,
+    per_process,
+)
 from zoo.data.lrs2 import NAME as LRS2
 from zoo.data.lrs2 import looks_like_lrs2, read_lrs2
 from zoo.data.lrs3 import NAME as LRS3
@@ -200,7 +205,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batch | {key: [item[key] for item in good] for key in ("text", "id", "source")}
 
 
-class AudioVisualDataModule(LightningDataModule):
+class AudioVisualDataModule(ReportingDataModule):
     """Train, validation and test loaders over LRS3, LRS2, LRS-VoxMM or mTEDx.
 
     Args:
@@ -214,7 +219,7 @@ class AudioVisualDataModule(LightningDataModule):
         landmarks: folder with landmarks laid out like the clips.
         crops: folder with ready-made mouth crops laid out like the clips.
         size: side of the mouth pictures.
-        batch_size: utterances a step and process.
+        batch_size: utterances in a global batch.
         eval_batch_size: the same for validation and test; None is `batch_size`.
         num_workers: processes that decode.
         max_seconds: longer utterances are left out of training.
@@ -223,6 +228,8 @@ class AudioVisualDataModule(LightningDataModule):
         seed: order of the batches and places of the crops (for a given number of workers).
         languages: what is spoken (mTEDx), e.g. "es" or "es,fr"; None is all that is there.
     """
+
+    collate_items = staticmethod(collate)
 
     def __init__(
         self,
@@ -278,14 +285,15 @@ class AudioVisualDataModule(LightningDataModule):
     def train_dataloader(self) -> ReportingLoader:
         """Batches of utterances of like length; an incomplete last one is dropped, if not alone."""
         streams = replace(self.streams, max_seconds=self.max_seconds)
+        size = per_process(self, self.batch_size)
         if self.shards is not None:
-            return self._stream(self.train_split, streams, self.batch_size, train=True)
+            return self._stream(self.train_split, streams, size, train=True)
         utterances = self.utterances(self.train_split)
         data = self.make_dataset(utterances, streams, train=True)
         order = RandomSampler(data, generator=self._generator)
         drop_last = len(data) >= self.batch_size
         sizes: Any = data.sizes()
-        batches = LengthBatches(order, self.batch_size, drop_last, sizes, self.seed)
+        batches = LengthBatches(order, size, drop_last, sizes, self.seed)
         return self._loader(data, batch_sampler=batches)
 
     def val_dataloader(self) -> ReportingLoader:
@@ -324,17 +332,6 @@ class AudioVisualDataModule(LightningDataModule):
             seed=self.seed,
         )
         return StreamLoader(stream, **self._options(), batch_size=size)
-
-    def _loader(self, data: AudioVisualDataset, **options: Any) -> ReportingLoader:
-        return ReportingLoader(data, **self._options(), **options)
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "collate_fn": collate,
-            "num_workers": self.num_workers,
-            "persistent_workers": self.num_workers > 0,
-            "generator": self._generator,
-        }
 
 
 @dataclass(frozen=True)

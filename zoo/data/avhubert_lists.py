@@ -38,13 +38,6 @@ def read_avhubert_lists(
     return [_utterance(path, k, line, words[k], split) for k, line in enumerate(lines)]
 
 
-def manifest_root(tsv: str | Path) -> Path:
-    """The root a manifest names, taken from the manifest's own folder if it is relative."""
-    path = Path(tsv)
-    with path.open(encoding="utf-8") as lines:
-        return path.parent / next(lines, "").strip()
-
-
 def _texts(tsv: Path, given: str | Path | None, count: int) -> list[str]:
     path = Path(given) if given is not None else tsv.with_suffix(".wrd")
     if given is None and not path.is_file():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
+
+# usual opening and width of a drawn mouth and their spread, in pixels
+_MEAN: Final = np.array([6.7, 43.2], np.float32)
+_SPREAD: Final = np.array([4.9, 4.4], np.float32)
 
 
 def read_tracks(video: Path, *names: str) -> tuple[NDArray[np.float32], ...]:
@@ -23,3 +28,13 @@ def read_tracks(video: Path, *names: str) -> tuple[NDArray[np.float32], ...]:
         )
     with np.load(path, allow_pickle=False) as tracks:
         return tuple(tracks[name].astype(np.float32) for name in names)
+
+
+def read_mouth(video: Path) -> NDArray[np.float32]:
+    """Opening and width of the mouth (T, 2), standardised over the corpora.
+
+    Raises:
+        DataError: as `read_tracks`.
+    """
+    mouth: NDArray[np.float32] = np.stack(read_tracks(video, "opening", "width"), axis=1)
+    return (mouth - _MEAN) / _SPREAD

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from zoo.data.audio_visual import AudioVisualDataModule
 from zoo.data.drawn_truth import read_tracks
+from zoo.data.loading import per_process
 from zoo.data.utterances import Utterance, spread
 from zoo.errors import DataError
 from zoo.video import load_video
@@ -70,7 +71,7 @@ class FaceFramesDataModule(LightningDataModule):
         dataset: as for `AudioVisualDataModule`.
         clips: how many training clips are used, spread over the recordings.
         per_clip: frames of each.
-        batch_size: frames a step and process.
+        batch_size: frames in a global batch.
         train_split: what to train on.
         seed: order of the frames.
     """
@@ -95,11 +96,13 @@ class FaceFramesDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Frames in random order."""
         data = self._in_memory(self.train_split)
-        return self._loader(data, shuffle=True, drop_last=len(data) >= self.batch_size)
+        share = per_process(self, self.batch_size)
+        drop_last = len(data) >= self.batch_size
+        return self._loader(data, batch_size=share, shuffle=True, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Frames of the validation clips."""
-        return self._loader(self._in_memory("dev"))
+        return self._loader(self._in_memory("dev"), batch_size=self.batch_size)
 
     def _in_memory(self, split: str) -> FaceFrames:
         if split not in self._decoded:
@@ -109,4 +112,4 @@ class FaceFramesDataModule(LightningDataModule):
         return self._decoded[split]
 
     def _loader(self, data: FaceFrames, **options: Any) -> DataLoader[dict[str, Tensor]]:
-        return DataLoader(data, self.batch_size, generator=self._generator, **options)
+        return DataLoader(data, generator=self._generator, **options)

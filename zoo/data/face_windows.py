@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
@@ -19,8 +18,8 @@ from torch.utils.data import Dataset, RandomSampler
 
 from zoo.audio.mel import mel_front_end
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Streams
-from zoo.data.drawn_truth import read_tracks
-from zoo.data.loading import ReportingLoader
+from zoo.data.drawn_truth import read_mouth
+from zoo.data.loading import ReportingLoader, per_process
 from zoo.data.utterances import Utterance
 from zoo.errors import DataError, MediaError
 from zoo.nn.face_windows import mel_windows
@@ -135,7 +134,7 @@ class FaceWindows(Dataset[dict[str, Any]]):
 
     def _mouth(self, index: int, frames: int) -> Tensor:
         path = self.clips.root / (self.clips.utterances[index].video or "")
-        known = torch.from_numpy(np.stack(read_tracks(path, "opening", "width"), axis=1))
+        known = torch.from_numpy(read_mouth(path))
         if len(known) < frames:
             raise DataError(f"{path}: ground truth of {len(known)} frames for {frames}")
         return known
@@ -262,7 +261,7 @@ class FaceWindowDataModule(LightningDataModule):
             if train and self.max_clips is not None:
                 utterances = spread(utterances, self.max_clips)
             if self.shape.mouth:
-                read_tracks(self.root / (utterances[0].video or ""))
+                read_mouth(self.root / (utterances[0].video or ""))
             self._data[split] = FaceWindows(
                 utterances, self.root, self.shape, self.rule, self.landmarks, train
             )
@@ -278,15 +277,12 @@ class FaceWindowDataModule(LightningDataModule):
             num_samples=count if self.epoch_repeats > 1 else None,
             generator=self._generator,
         )
-        share = max(1, self.batch_size // self._processes())
+        share = per_process(self, self.batch_size)
         return self._loader(data, share, sampler=order, drop_last=count >= share)
 
     def val_dataloader(self) -> ReportingLoader:
         """The same windows of the validation clips every time."""
         return self._loader(self.dataset("dev"), self.batch_size)
-
-    def _processes(self) -> int:
-        return 1 if self.trainer is None else self.trainer.world_size
 
     def _loader(self, data: FaceWindows, batch_size: int, **options: Any) -> ReportingLoader:
         return ReportingLoader(

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, SubsetRandomSampler
 
 from zoo.audio.mel import mel_front_end
 from zoo.data.audio_visual import SAMPLES_PER_FRAME
-from zoo.data.loading import LengthBatches, ReportingLoader
+from zoo.data.loading import LengthBatches, ReportingLoader, per_process
 from zoo.data.mouths import Mouths
 from zoo.data.speech_targets import PACKAGED_VOICES, SpeechTargets
 from zoo.data.speech_text import SpeechInMemory
@@ -122,8 +122,8 @@ class LipSpeechDataModule(UnitCropDataModule):
     Args:
         root: the dataset's folder.
         dataset: as for `AudioVisualDataModule`.
-        batch_size: clips a step and process.
-        crop_batch_size: crops a step and process.
+        batch_size: clips in a global batch.
+        crop_batch_size: crops in a global batch.
         crop_samples: length of a training crop at 16 kHz.
         eval_samples: length of a validation crop.
         unit_source: checkpoint that makes the units.
@@ -172,7 +172,7 @@ class LipSpeechDataModule(UnitCropDataModule):
         )
         folders = (Path(folder) if folder else None for folder in (landmarks, crops))
         self.mouths = Mouths(mouth_preset, *folders)
-        self.clip_batch_size, self.max_seconds = batch_size, max_seconds
+        self.clip_batch_size, self.max_clip_seconds = batch_size, max_seconds
 
     @property
     def _reads_lips(self) -> bool:
@@ -185,11 +185,13 @@ class LipSpeechDataModule(UnitCropDataModule):
             return super().train_dataloader()
         clips = self.clips(self.train_split, train=True)
         sizes = clips.recordings.sizes()
-        limit = None if self.max_seconds is None else int(self.max_seconds * 16_000)
+        longest = self.max_clip_seconds
+        limit = None if longest is None else int(longest * 16_000)
         kept = [k for k, size in enumerate(sizes) if limit is None or size <= limit]
         order = SubsetRandomSampler(kept, generator=self._generator)
         drop_last = len(kept) >= self.clip_batch_size
-        batches = LengthBatches(order, self.clip_batch_size, drop_last, sizes, self.seed)
+        share = per_process(self, self.clip_batch_size)
+        batches = LengthBatches(order, share, drop_last, sizes, self.seed)
         return self._clip_loader(clips, batch_sampler=batches)
 
     def _eval_loader(self, split: str) -> ReportingLoader:
@@ -211,11 +213,4 @@ class LipSpeechDataModule(UnitCropDataModule):
         )
 
     def _clip_loader(self, clips: LipSpeechClips, **options: Any) -> ReportingLoader:
-        return ReportingLoader(
-            clips,
-            collate_fn=collate_clips,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            generator=self._generator,
-            **options,
-        )
+        return self._loader(clips, collate_fn=collate_clips, **options)

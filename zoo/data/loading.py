@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Sampler
+from lightning import LightningDataModule
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+
+from zoo.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -81,3 +84,38 @@ class StreamLoader(ReportingLoader):
         if self._batches is None:
             raise TypeError("how many batches there are depends on the workers")
         return self._batches
+
+
+def per_process(data: LightningDataModule, batch_size: int) -> int:
+    """Share that each process has in a global batch.
+
+    Raises:
+        DataError: the batch does not divide among the processes.
+    """
+    processes = 1 if data.trainer is None else data.trainer.world_size
+    size, rest = divmod(batch_size, processes)
+    if rest or not size:
+        raise DataError(
+            f"a batch of {batch_size} does not divide among {processes} processes; choose another "
+            "batch size or number of devices"
+        )
+    return size
+
+
+class ReportingDataModule(LightningDataModule):
+    """A data module whose loaders report; a subclass says how items become a batch."""
+
+    collate_items: Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
+    num_workers: int
+    _generator: torch.Generator
+
+    def _loader(self, data: Dataset[dict[str, Any]], **options: Any) -> ReportingLoader:
+        return ReportingLoader(data, **{**self._options(), **options})
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "collate_fn": self.collate_items,
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "generator": self._generator,
+        }

@@ -13,7 +13,6 @@ as `video`, where the tiny corpus has them; a segment with a clip takes its soun
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Final
 
 from zoo.data.utterances import Utterance, check_unique
 from zoo.errors import DataError
-from zoo.text import straighten_quotes
+from zoo.text import get_normalizer
 
 logger = logging.getLogger(__name__)
 
@@ -128,10 +127,7 @@ def read_segments(path: Path) -> list[Segment]:
 
 def plain_text(line: str) -> str:
     """Lower case without punctuation; letters with accents and inner apostrophes stay."""
-    text = straighten_quotes(unicodedata.normalize("NFC", line)).lower()
-    kept = (sign if sign == "'" or unicodedata.category(sign)[0] in "LMN" else " " for sign in text)
-    words = (word.strip("'") for word in "".join(kept).split())
-    return " ".join(word for word in words if word)
+    return get_normalizer("letters@1")(line)
 
 
 def _wanted(root: Path, languages: str | Sequence[str] | None) -> list[str]:

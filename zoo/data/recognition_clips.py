@@ -126,7 +126,7 @@ class RecognitionDataModule(AudioVisualDataModule):
         picture: "mouth" or "none".
         landmarks: folder with landmarks laid out like the clips.
         crops: folder with ready-made mouth crops laid out like the clips.
-        batch_size: utterances a step and process.
+        batch_size: utterances in a global batch.
         num_workers: processes that decode; 0 if clips are to stay in memory.
         max_seconds: longer utterances are left out of training.
         train_split: what to train on.

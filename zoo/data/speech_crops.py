@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,9 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from zoo.audio.variation import Variation
-from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset
-from zoo.data.loading import ReportingLoader
-from zoo.data.speech_text import SpeechInMemory
-from zoo.errors import DataError
+from zoo.data.loading import ReportingLoader, per_process
+from zoo.data.speech_text import RecordingsDataModule, SpeechInMemory
 
-log = logging.getLogger(__name__)
 # other voices at other levels; noise and narrow bands are nothing a vocoder should learn
 VARIATION = Variation(speed_share=0.7, noise_share=0.0, band_share=0.0)
 
@@ -54,13 +50,13 @@ def collate_crops(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class SpeechCropDataModule(AudioVisualDataModule):
+class SpeechCropDataModule(RecordingsDataModule):
     """Loaders of speech crops over LRS3, LRS2 or LRS-VoxMM.
 
     Args:
         root: the dataset's folder.
         dataset: as for `AudioVisualDataModule`.
-        batch_size: crops a step and process.
+        batch_size: crops in a global batch.
         crop_samples: length of a training crop at 16 kHz.
         eval_samples: length of a validation crop.
         num_workers: processes that cut and vary.
@@ -68,6 +64,8 @@ class SpeechCropDataModule(AudioVisualDataModule):
         vary: change pace (and with it pitch and formants) and level of the training sound.
         seed: order and places of the crops.
     """
+
+    collate_items = staticmethod(collate_crops)
 
     def __init__(
         self,
@@ -84,52 +82,24 @@ class SpeechCropDataModule(AudioVisualDataModule):
         super().__init__(
             root,
             dataset,
-            picture="none",
-            sound="waveform",
             batch_size=batch_size,
             num_workers=num_workers,
-            max_seconds=None,
             train_split=train_split,
+            variation=VARIATION if vary else None,
             seed=seed,
         )
         self.crop_samples, self.eval_samples = crop_samples, eval_samples
-        self.variation = VARIATION if vary else None
-        self._decoded: dict[str, SpeechInMemory] = {}
-
-    def recordings(self, split: str, variation: Variation | None = None) -> SpeechInMemory:
-        """The recordings of a split, decoded at the first call.
-
-        Raises:
-            DataError: none could be read.
-        """
-        if split not in self._decoded:
-            one = AudioVisualDataset(self.utterances(split), self.root, self.streams)
-            self._decoded[split] = SpeechInMemory(one, variation)
-            log.info("%s: %d recordings in memory", split, len(self._decoded[split]))
-        if not len(self._decoded[split]):
-            raise DataError(f"{self.root}: no recording of split {split!r} could be read")
-        return self._decoded[split]
 
     def train_dataloader(self) -> ReportingLoader:
         """Crops at random places, every time another version of each recording."""
-        data = self.recordings(self.train_split, self.variation)
-        crops = SpeechCrops(data, self.crop_samples, train=True)
+        crops = SpeechCrops(self.recordings(self.train_split), self.crop_samples, train=True)
         drop_last = len(crops) >= self.batch_size
-        return self._crop_loader(crops, shuffle=True, drop_last=drop_last)
+        share = per_process(self, self.batch_size)
+        return self._crop_loader(crops, batch_size=share, shuffle=True, drop_last=drop_last)
 
     def _eval_loader(self, split: str) -> ReportingLoader:
         crops = SpeechCrops(self.recordings(split), self.eval_samples, train=False)
         return self._crop_loader(crops)
 
-    collate = staticmethod(collate_crops)
-
     def _crop_loader(self, crops: Dataset[dict[str, Any]], **options: Any) -> ReportingLoader:
-        return ReportingLoader(
-            crops,
-            batch_size=self.batch_size,
-            collate_fn=self.collate,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            generator=self._generator,
-            **options,
-        )
+        return self._loader(crops, **{"batch_size": self.batch_size, **options})

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
 from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -20,7 +19,13 @@ from zoo.data.coco import NAME as COCO
 from zoo.data.coco import looks_like_spoken_coco, read_coco_karpathy
 from zoo.data.flickr8k import NAME as FLICKR8K
 from zoo.data.flickr8k import TEXT_FILES, read_flickr8k
-from zoo.data.loading import LengthBatches, ReportingLoader, StreamLoader
+from zoo.data.loading import (
+    LengthBatches,
+    ReportingDataModule,
+    ReportingLoader,
+    StreamLoader,
+    per_process,
+)
 from zoo.data.manifest import CaptionEntry, ImageEntry
 from zoo.data.shard_format import PICTURES, Sample, is_shard_set
 from zoo.errors import DataError, MediaError
@@ -117,7 +122,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class SpeechImageDataModule(LightningDataModule):
+class SpeechImageDataModule(ReportingDataModule):
     """Train, validation and test loaders over Flickr8k Audio or SpokenCOCO.
 
     Args:
@@ -135,6 +140,8 @@ class SpeechImageDataModule(LightningDataModule):
         eval_batch_size: Pairs a validation or test step and process; None is `batch_size`.
         bucket: Train on batches of recordings of like length, which pads and so computes less.
     """
+
+    collate_items = staticmethod(collate)
 
     def __init__(
         self,
@@ -180,7 +187,7 @@ class SpeechImageDataModule(LightningDataModule):
 
     def train_dataloader(self) -> ReportingLoader:
         """Shuffled pairs, cropped; an incomplete last batch is dropped unless it is the only."""
-        size = self._per_process()
+        size = per_process(self, self.batch_size)
         if self.shards is not None:
             return self._stream("train", size, self.crop_samples, train=True)
         data = self._dataset("train", self.crop_samples)
@@ -203,16 +210,6 @@ class SpeechImageDataModule(LightningDataModule):
         if self.shards is not None:
             return self._stream(split, self.eval_batch_size, None, train=False)
         return self._loader(self._dataset(split, None), batch_size=self.eval_batch_size)
-
-    def _per_process(self) -> int:
-        processes = self.trainer.world_size if self.trainer is not None else 1
-        size, rest = divmod(self.batch_size, processes)
-        if rest or not size:
-            raise DataError(
-                f"a batch of {self.batch_size} pairs does not divide among {processes} processes; "
-                "choose another batch size or number of devices"
-            )
-        return size
 
     def _dataset(self, split: str, crop_samples: int | None) -> SpeechImageDataset:
         entries = self.entries(split)
@@ -242,17 +239,6 @@ class SpeechImageDataModule(LightningDataModule):
             seed=self.seed,
         )
         return StreamLoader(stream, **self._options(), batch_size=size)
-
-    def _loader(self, data: SpeechImageDataset, **options: Any) -> ReportingLoader:
-        return ReportingLoader(data, **self._options(), **options)
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "collate_fn": collate,
-            "num_workers": self.num_workers,
-            "persistent_workers": self.num_workers > 0,
-            "generator": self._generator,
-        }
 
 
 @dataclass(frozen=True)

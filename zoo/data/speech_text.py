@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, RandomSampler
 
 from zoo.audio.variation import Variation
-from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, collate
-from zoo.data.loading import LengthBatches, ReportingLoader
+from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset
+from zoo.data.loading import LengthBatches, ReportingLoader, per_process
+from zoo.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +58,70 @@ class SpeechInMemory(Dataset[dict[str, Any]]):
         return [len(sound) for sound in self._sound]
 
 
-class SpeechTextDataModule(AudioVisualDataModule):
+class RecordingsDataModule(AudioVisualDataModule):
+    """The sound of LRS3, LRS2 or LRS-VoxMM, decoded once; a subclass makes loaders of it.
+
+    Args:
+        root: the dataset's folder.
+        dataset: as for `AudioVisualDataModule`.
+        batch_size: items in a global batch.
+        num_workers: worker processes.
+        train_split: what to train on.
+        variation: how every reading of a training recording differs from it, None for not at all.
+        seed: order of the items.
+        max_seconds: longer utterances are left out of training.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        dataset: str,
+        *,
+        batch_size: int,
+        num_workers: int,
+        train_split: str,
+        variation: Variation | None,
+        seed: int,
+        max_seconds: float | None = None,
+    ):
+        super().__init__(
+            root,
+            dataset,
+            picture="none",
+            sound="waveform",
+            batch_size=batch_size,
+            num_workers=num_workers,
+            max_seconds=max_seconds,
+            train_split=train_split,
+            seed=seed,
+        )
+        self.variation = variation
+        self._decoded: dict[str, SpeechInMemory] = {}
+
+    def recordings(self, split: str) -> SpeechInMemory:
+        """The recordings of a split, decoded at the first call.
+
+        Raises:
+            DataError: none could be read.
+        """
+        if split not in self._decoded:
+            training = split == self.train_split
+            streams = replace(self.streams, max_seconds=self.max_seconds if training else None)
+            data = AudioVisualDataset(self.utterances(split), self.root, streams)
+            self._decoded[split] = SpeechInMemory(data, self.variation if training else None)
+            log.info("%s: %d recordings in memory", split, len(self._decoded[split]))
+        if not len(self._decoded[split]):
+            raise DataError(f"{self.root}: no recording of split {split!r} could be read")
+        return self._decoded[split]
+
+
+class SpeechTextDataModule(RecordingsDataModule):
     """Loaders over the sound and the texts of LRS3, LRS2 or LRS-VoxMM, decoded once.
 
     Args:
         root: the dataset's folder.
         dataset: as for `AudioVisualDataModule`.
-        batch_size: utterances a step and process.
+        batch_size: utterances in a global batch.
         num_workers: processes that vary the sound; they share nothing but what was decoded.
         max_seconds: longer utterances are left out of training.
         train_split: what to train on.
@@ -84,41 +143,22 @@ class SpeechTextDataModule(AudioVisualDataModule):
         super().__init__(
             root,
             dataset,
-            picture="none",
-            sound="waveform",
             batch_size=batch_size,
             num_workers=num_workers,
-            max_seconds=max_seconds,
             train_split=train_split,
+            variation=Variation() if vary else None,
             seed=seed,
+            max_seconds=max_seconds,
         )
-        self.variation = Variation() if vary else None
-        self._decoded: dict[str, SpeechInMemory] = {}
-
-    def _in_memory(self, split: str, variation: Variation | None = None) -> SpeechInMemory:
-        if split not in self._decoded:
-            one = AudioVisualDataset(self.utterances(split), self.root, self.streams)
-            self._decoded[split] = SpeechInMemory(one, variation)
-            log.info("%s: %d recordings in memory", split, len(self._decoded[split]))
-        return self._decoded[split]
 
     def train_dataloader(self) -> ReportingLoader:
         """Batches of like length, every time another version of each recording."""
-        data = self._in_memory(self.train_split, self.variation)
+        data = self.recordings(self.train_split)
         order = RandomSampler(data, generator=self._generator)
         drop_last = len(data) >= self.batch_size
-        batches = LengthBatches(order, self.batch_size, drop_last, data.sizes(), self.seed)
-        return self._speech_loader(data, batch_sampler=batches)
+        share = per_process(self, self.batch_size)
+        batches = LengthBatches(order, share, drop_last, data.sizes(), self.seed)
+        return self._loader(data, batch_sampler=batches)
 
     def _eval_loader(self, split: str) -> ReportingLoader:
-        return self._speech_loader(self._in_memory(split), batch_size=self.eval_batch_size)
-
-    def _speech_loader(self, data: SpeechInMemory, **options: Any) -> ReportingLoader:
-        return ReportingLoader(
-            data,
-            collate_fn=collate,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            generator=self._generator,
-            **options,
-        )
+        return self._loader(self.recordings(split), batch_size=self.eval_batch_size)

@@ -19,7 +19,8 @@ from zoo.audio import load_audio
 from zoo.audio.mfcc import FRAME, mfcc
 from zoo.audio.variation import Variation
 from zoo.data.audio_visual import SAMPLES_PER_FRAME, AudioVisualDataModule
-from zoo.data.drawn_truth import read_tracks
+from zoo.data.drawn_truth import read_mouth
+from zoo.data.loading import per_process
 from zoo.data.utterances import Utterance, spread
 from zoo.errors import DataError
 from zoo.video import load_video
@@ -35,9 +36,6 @@ _SHARPNESS: Final = (0.4, 1.0)  # generated faces are blurred: resolution before
 _BRIGHTNESS: Final = (0.75, 1.25)
 _COLUMNS_A_FRAME: Final = 4
 _AFTER: Final = FRAME - 160  # samples by which the last MFCC frame reaches beyond the last picture
-# usual opening and width of a drawn mouth and their spread, in pixels
-_MEAN: Final = np.array([6.7, 43.2], np.float32)
-_SPREAD: Final = np.array([4.9, 4.4], np.float32)
 
 
 class TalkingStretches(Dataset[dict[str, Tensor]]):
@@ -75,7 +73,7 @@ class TalkingStretches(Dataset[dict[str, Tensor]]):
             if one.video is None:
                 raise DataError(f"{one.id} has no video")
             path = root / one.video
-            mouth = (np.stack(read_tracks(path, "opening", "width"), axis=1) - _MEAN) / _SPREAD
+            mouth = read_mouth(path)
             frames = _around(load_video(path).frames, corner, size, one.id)
             sound = load_audio(root / one.sound).numpy()
             count = min(len(frames), len(mouth), len(sound) // SAMPLES_PER_FRAME)
@@ -146,7 +144,7 @@ class TalkingStretchesDataModule(LightningDataModule):
         size: its side.
         stretch: frames of a stretch.
         clips: how many training clips are kept in memory, spread over the recordings.
-        batch_size: clips a step and process.
+        batch_size: clips in a global batch.
         train_split: what to train on.
         seed: order of the clips.
     """
@@ -174,11 +172,12 @@ class TalkingStretchesDataModule(LightningDataModule):
         """Another stretch of every clip each time, in random order."""
         data = self._in_memory(self.train_split, vary=True)
         whole = len(data) >= self.batch_size
-        return self._loader(data, shuffle=True, drop_last=whole)
+        share = per_process(self, self.batch_size)
+        return self._loader(data, batch_size=share, shuffle=True, drop_last=whole)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """The middle of the validation clips, in order."""
-        return self._loader(self._in_memory("dev", vary=False))
+        return self._loader(self._in_memory("dev", vary=False), batch_size=self.batch_size)
 
     def _in_memory(self, split: str, *, vary: bool) -> TalkingStretches:
         if split not in self._decoded:
@@ -190,4 +189,4 @@ class TalkingStretchesDataModule(LightningDataModule):
         return self._decoded[split]
 
     def _loader(self, data: TalkingStretches, **options: Any) -> DataLoader[dict[str, Tensor]]:
-        return DataLoader(data, self.batch_size, generator=self._generator, **options)
+        return DataLoader(data, generator=self._generator, **options)

@@ -96,7 +96,7 @@ class UnitCropDataModule(SpeechCropDataModule):
     Args:
         root: the dataset's folder.
         dataset: as for `AudioVisualDataModule`.
-        batch_size: crops a step and process.
+        batch_size: crops in a global batch.
         crop_samples: length of a training crop at 16 kHz.
         eval_samples: length of a validation crop.
         unit_source: checkpoint that makes the units.
@@ -138,7 +138,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         self.front_end, self.normalize = front_end, normalize
         self._targets: dict[str, SpeechTargets] = {}
 
-    collate = staticmethod(collate_unit_crops)
+    collate_items = staticmethod(collate_unit_crops)
 
     def targets(self, split: str) -> SpeechTargets:
         """Units and voices of a split, made or found in the cache at the first call."""

@@ -14,7 +14,7 @@ class UnlabelledSpeechDataModule(SpeechTextDataModule):
     Args:
         root: the dataset's folder.
         dataset: as for `AudioVisualDataModule`.
-        batch_size: recordings a step and process.
+        batch_size: recordings in a global batch.
         num_workers: processes that hand them over.
         max_seconds: longer ones are left out of training.
         train_split: what to train on.
@@ -44,6 +44,6 @@ class UnlabelledSpeechDataModule(SpeechTextDataModule):
 
     def recordings_for_targets(self, count: int) -> list[Tensor]:
         """Up to `count` training recordings (S,), drawn by the seed."""
-        data = self._in_memory(self.train_split)
+        data = self.recordings(self.train_split)
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
         return [data[k]["audio"] for k in order[:count].tolist()]

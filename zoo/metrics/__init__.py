@@ -35,6 +35,7 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
     "dnsmos": ("zoo.metrics.dnsmos", "DNSMOS"),
     "psnr": ("zoo.metrics.image", "PSNR"),
     "ssim": ("zoo.metrics.image", "SSIM"),
+    "fid": ("zoo.metrics.fid", "FID"),
     "lmd": ("zoo.metrics.lmd", "LMD"),
 }
 

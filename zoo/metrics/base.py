@@ -43,6 +43,7 @@ class Figure:
         reduce: value for every row of weights.
         columns: the columns `reduce` reads.
         count: the column whose sum is the number of samples behind the value.
+        resampled: whether there is an interval; not where a number is of the set as it is.
         additive: whether `reduce` only needs column sums, so that clusters can be summed first.
         details: anything a reader must know, JSON-able.
     """
@@ -56,6 +57,7 @@ class Figure:
     columns: tuple[str, ...]
     count: str
     additive: bool = True
+    resampled: bool = True
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -68,6 +70,8 @@ class Metric(ABC):
     """One line of documentation."""
     needs: ClassVar[tuple[str, ...]]
     """What it reads of a sample: `embedding`, `text`, `keywords`, ..."""
+    of_set: ClassVar[bool] = False
+    """Whether its figures are of all samples scored since `setup`: rows alone do not give them."""
     judge: str | None = None
     """The external network that decides, with its version."""
     requires: tuple[str, ...] = ()
@@ -149,6 +153,12 @@ def median(value: str, member: str) -> Reduce:
         return middle
 
     return reduce
+
+
+def value_of(figure: Figure, rows: Sequence[Row]) -> float:
+    """A figure over all rows."""
+    columns = to_columns(rows, figure.columns)
+    return float(figure.reduce(columns, np.ones((1, len(rows))))[0])
 
 
 def to_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Array]:

@@ -14,10 +14,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from zoo.errors import MediaError
-from zoo.metrics.base import Columns, Figure, Row, SampleMetric, ratio, to_columns
+from zoo.metrics.base import Figure, Row, SampleMetric, ratio, value_of
 
 log = logging.getLogger(__name__)
 
@@ -131,9 +129,3 @@ def pair_up(predictions: Sequence[Any], references: Sequence[Any] | None) -> Sam
     if len(found) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions for {len(found)} references")
     return [(str(i), str(i), p, r) for i, (p, r) in enumerate(zip(predictions, found, strict=True))]
-
-
-def value_of(figure: Figure, rows: Sequence[Row]) -> float:
-    """A figure over all rows."""
-    columns: Columns = to_columns(rows, figure.columns)
-    return float(figure.reduce(columns, np.ones((1, len(rows))))[0])

@@ -19,8 +19,6 @@ WINDOW = 5
 """Video frames in a window."""
 COLUMNS = 20
 """MFCC columns (10 ms) in a window."""
-COEFFICIENTS = 13
-"""MFCC coefficients."""
 IMAGE_SIZE = 224
 """Side of a frame in pixels."""
 _EPSILON = 1e-6  # of torch's pairwise distance, added to every coordinate

@@ -71,6 +71,13 @@ def _strip_punct(text: str) -> str:
     return text.translate(_DELETED).replace("  ", " ").lower()
 
 
+def _letters(text: str) -> str:
+    text = unicodedata.normalize("NFC", text).translate(_CURLY).lower()
+    kept = (sign if sign == "'" or unicodedata.category(sign)[0] in "LMN" else " " for sign in text)
+    words = (word.strip("'") for word in "".join(kept).split())
+    return " ".join(word for word in words if word)
+
+
 def _whisper_basic() -> Rule:
     from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
@@ -91,6 +98,9 @@ _ALL = (
     Normalizer("lrs@1", "LRS2/LRS3 convention: A-Z, 0-9, apostrophes, single spaces", lambda: _lrs),
     Normalizer("lrs_lower@1", "as lrs@1, in lower case", lambda: _lrs_lower),
     Normalizer("strip_punct@1", "punctuation deleted, lower case (Seed-TTS)", lambda: _strip_punct),
+    Normalizer(
+        "letters@1", "lower case, letters of any language, inner apostrophes", lambda: _letters
+    ),
     Normalizer("whisper_basic@1", "Whisper's rule for any language", _whisper_basic),
     Normalizer("whisper_en@1", "Whisper's rule for English", _whisper_english),
 )

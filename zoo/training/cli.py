@@ -127,7 +127,7 @@ class StageCLI(LightningCLI):
         ]
 
 
-def _whole_config(kind: type[ZooConfig], **values: Any) -> ZooConfig:
+def _whole_config(kind: type[ZooConfig], /, **values: Any) -> ZooConfig:
     """A configuration in which what is nested in a part that may be None is no plain dict."""
     return kind.from_dict(values)
 

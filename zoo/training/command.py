@@ -16,7 +16,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightning import Trainer
 
@@ -198,7 +197,7 @@ def _with_trainer_prefix(rest: Sequence[str]) -> list[str]:
     return [prefixed(word) for word in rest]
 
 
-def main(argv: Sequence[str]) -> Any:
+def main(argv: Sequence[str]) -> Path:
     """Entry point of `zoo train`."""
     from importlib import import_module
 

@@ -6,13 +6,13 @@ rate and `transcribe` are here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.audio import SAMPLE_RATE, as_waveform
 from zoo.audio.avhubert import avhubert_features
@@ -27,7 +27,8 @@ from zoo.nn.recognition_search import SearchConfig, search_texts
 from zoo.nn.word_times import token_frames
 from zoo.tasks import SpeechLike, Transcript, VideoLike, Word
 from zoo.text.subwords import MODEL_FILE, Subwords, train_subwords
-from zoo.training.schedules import tri_stage
+from zoo.training.schedules import scheduled, tri_stage
+from zoo.training.settings import RecogniserSettings
 from zoo.video.mouth_source import FIXED, Source
 from zoo.video.mouth_window import MouthWindow
 
@@ -38,6 +39,12 @@ _PRESET = "avhubert"  # the pipeline of all crops of this family
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 MAX_FRAMES = 1500
 """Frames of one padded batch in `transcribe`: a minute."""
+
+
+WINDOW_LINKS: Mapping[str, str] = {
+    f"window.{name}": name for name in ("mouths", "size", "row", "column")
+}
+"""Path into the config -> argument of `RecognitionDataModule`."""
 
 
 class RecogniserModule(ZooModule):
@@ -162,15 +169,12 @@ class RecogniserModule(ZooModule):
             total = (1 - ctc_weight) * total + ctc_weight * ctc
         return total / tokens
 
-    def adam(self, lr: float, warmup: int, hold: int, decay: int) -> Any:
+    def adam(self, settings: RecogniserSettings) -> OptimizerLRSchedulerConfig:
         """fairseq's optimiser of recognisers: Adam with growth, plateau and decay of the rate."""
         trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = torch.optim.Adam(trainable, lr=lr, betas=(0.9, 0.98))
-        schedule = LambdaLR(optimizer, tri_stage(warmup, hold, decay))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        optimizer = torch.optim.Adam(trainable, lr=settings.lr, betas=(0.9, 0.98))
+        schedule = tri_stage(settings.warmup_steps, settings.hold_steps, settings.decay_steps)
+        return scheduled(optimizer, schedule)
 
     def streams_of(self, batch: Batch) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """Lips (B, T, H, W), sound (B, T, 104) and mask (B, T) of a batch of the data module."""
@@ -270,7 +274,9 @@ class RecogniserModule(ZooModule):
         if self.streams == "audio" and (sounds is None or videos is not None):
             raise MediaError(f"this {self.slug} listens only: give `audio` and no `video`")
 
-    def _clip(self, video: Any, audio: Any, landmarks: Source | None) -> Clip:
+    def _clip(
+        self, video: VideoLike | None, audio: SpeechLike | None, landmarks: Source | None
+    ) -> Clip:
         mouths = None if video is None else self.window.crops(video, _PRESET, landmarks)
         waveform = None if audio is None else as_waveform(audio)
         if mouths is not None:

@@ -18,6 +18,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from lightning import LightningModule, Trainer
 
+    from zoo.hub.module import ZooModule
+
 
 def is_sharded(trainer: Trainer) -> bool:
     """Whether no process holds the whole model."""
@@ -53,7 +55,7 @@ def clip_norm(trainer: Trainer, limit: float) -> None:
     root.clip_grad_norm_(limit)
 
 
-def whole_copy(model: Any, stage: str, checkpoint: Path) -> Any:
+def whole_copy(model: ZooModule, stage: str, checkpoint: Path) -> ZooModule:
     """A new, unsharded model with the weights of a Lightning checkpoint.
 
     Args:
@@ -61,7 +63,8 @@ def whole_copy(model: Any, stage: str, checkpoint: Path) -> Any:
         stage: the stage it trained.
         checkpoint: a checkpoint file that holds the full state.
     """
-    copy = type(model)(model.config, stage=stage)
+    kind: Any = type(model)
+    copy: ZooModule = kind(model.config, stage=stage)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     copy.load_state_dict(state)
     copy.side_files, copy.provenance = model.side_files, model.provenance

@@ -9,6 +9,7 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
+from zoo.training.settings import LipReaderSettings
 from zoo.video.mouth_window import MouthWindow
 
 
@@ -35,35 +36,16 @@ class MemoryConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(LipReaderSettings):
     """Training; the defaults are those of AV-HuBERT Large with 433 h of labels."""
 
-    lr: float = 1e-3
-    """Peak learning rate of Adam."""
     warmup_steps: int = 20_000
-    """Steps of linear growth from a hundredth."""
-    hold_steps: int = 0
-    """Steps at the peak."""
     decay_steps: int = 40_000
-    """Steps of exponential decay to a twentieth."""
-    total_steps: int = 60_000
-    """Optimizer steps."""
     freeze_steps: int = 30_000
     """First steps, in which the visual encoder stays as it is."""
-    label_smoothing: float = 0.1
-    """Probability spread over the wrong tokens."""
     ctc_weight: float = 0.1
-    """Share of CTC in the hybrid loss."""
-    batch_size: int = 32
-    """Utterances in a global batch."""
-    max_seconds: float = 20.0
-    """Longer utterances are left out of training."""
-    gradient_clip: float = 10.0
-    """Limit of the gradient norm."""
     in_memory: bool = False
     """Decoded clips stay in memory: for small corpora."""
-    label_share: float = 1.0
-    """Share of the training utterances that have a text, for learning from few."""
 
 
 @dataclass(frozen=True, kw_only=True)

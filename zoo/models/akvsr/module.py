@@ -6,6 +6,7 @@ import logging
 from typing import Any, ClassVar, Literal
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from zoo.errors import ConfigError
@@ -18,7 +19,7 @@ from zoo.nn.memory_bridge import slot_perplexity
 from zoo.nn.recognition_loss import teacher_forcing
 from zoo.nn.recognition_search import SearchConfig
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import Batch, RecogniserModule, load_encoder
+from zoo.training.recognition import WINDOW_LINKS, Batch, RecogniserModule, load_encoder
 
 logger = logging.getLogger(__name__)
 _MEMORY_SEED = 0
@@ -63,7 +64,7 @@ class AKVSR(RecogniserModule):
             datamodule=RecognitionDataModule,
             links={
                 **{f"training.{name}": name for name in names},
-                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
+                **WINDOW_LINKS,
             },
         )
 
@@ -175,9 +176,6 @@ class AKVSR(RecogniserModule):
             smoothing=settings.label_smoothing,
         )
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam with fairseq's schedule."""
-        settings = self.config.training
-        return self.adam(
-            settings.lr, settings.warmup_steps, settings.hold_steps, settings.decay_steps
-        )
+        return self.adam(self.config.training)

@@ -16,11 +16,9 @@ from torch import Tensor
 from zoo.audio.noise import relscore_train_noise
 from zoo.models.av_relscore.config import AugmentationConfig, InputConfig
 from zoo.video.distortions import blur, draw_occluder, gaussian_noise
-from zoo.video.mouth_input import normalize
+from zoo.video.mouth_input import train_input
 from zoo.video.occlusion import occlude_train, plan_noise
 
-MARGIN = 4
-"""Pixels by which the model's square is moved at most: 8 of 96 remain beside 88."""
 _OCCLUDER_SIDES = (20, 45)
 _MAX_COUNT = 3
 _BLUR_SIGMAS = (0.1, 2.0)
@@ -43,10 +41,7 @@ class Corruption:
         """Grey mouths (T, H, W) uint8 with margins -> what the model sees (T, size, size)."""
         if draw.random() < self.settings.occlusion:
             grey = self._blurred(self._occluded(grey, draw), draw)
-        size, (rows, columns) = self.inputs.size, grey.shape[-2:]
-        left, top = draw.randint(0, columns - size), draw.randint(0, rows - size)
-        part = grey[..., top : top + size, left : left + size]
-        return self._masked(normalize(part.flip(-1) if draw.random() < 0.5 else part), draw)
+        return self._masked(train_input(grey, draw, self.inputs.size), draw)
 
     def audio(self, speech: Tensor, noise: Tensor, draw: Random) -> Tensor:
         """Samples (S,) with noise (N,), N of at least S, or left as they are."""

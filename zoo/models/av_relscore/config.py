@@ -9,15 +9,18 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.conformer import ConformerConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.lip_frontend import WIDTHS
+from zoo.training.settings import DecayedTrainingSettings
+from zoo.video.mouth_window import MouthWindow
 
 Fusion = Literal["relscore", "vcafe", "conformer"]
+MouthPreset = Literal["av_relscore", "avhubert", "fixed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputConfig(ZooConfig):
     """What the networks see and hear, and the front-ends that read it."""
 
-    mouth_preset: Literal["av_relscore", "avhubert", "fixed"] = "av_relscore"
+    mouth_preset: MouthPreset = "av_relscore"
     """The pipeline of the mouth crops; "fixed" looks for no face."""
     size: int = 88
     """Side in pixels of the square that is cut out of a crop of 96."""
@@ -35,6 +38,21 @@ class InputConfig(ZooConfig):
     """Cut the sound as the official code does, a sample short for some lengths of the video."""
     one_may_lack: bool = False
     """The model was trained to do with one stream alone."""
+
+    @property
+    def window(self) -> MouthWindow:
+        """Which part of a clip is seen."""
+        return MouthWindow(
+            mouths="fixed" if self.mouth_preset == "fixed" else "aligned",
+            size=self.size,
+            row=self.row,
+            column=self.column,
+        )
+
+    @property
+    def pipeline(self) -> str:
+        """The preset of `zoo.video.mouth` whose crops are cut."""
+        return "av_relscore" if self.mouth_preset == "fixed" else self.mouth_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +90,7 @@ class DecodingConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(DecayedTrainingSettings):
     """Training (sheet section 4)."""
 
     batch_size: int = 8
@@ -80,13 +98,10 @@ class TrainingConfig(ZooConfig):
     max_seconds: float = 24.0
     """Longer clips are left out (600 frames)."""
     lr: float = 3.95e-4
-    """Peak learning rate of Adam."""
     schedule: Literal["noam", "linear"] = "noam"
     """After the warm-up: with the inverse root of the step, or linearly to zero."""
     warmup_steps: int = 25_000
-    """Steps of linear growth."""
     total_steps: int = 400_000
-    """Optimizer steps."""
     short_first: float = 0.0
     """Share of the steps that train on the shortest third of the clips."""
     weight_decay: float = 0.0
@@ -97,6 +112,9 @@ class TrainingConfig(ZooConfig):
     """Of the CTC loss; the decoder's has the rest to one."""
     label_smoothing: float = 0.1
     """Probability spread over the wrong tokens."""
+    mouth_weight: float = 0.0
+    """Of telling the mouth's opening and width from the visual front-end's output, which generated
+    corpora know; stands in for front-ends that were pretrained on words."""
     keep_in_memory: bool = False
     """Decode every clip once; for corpora that fit."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -118,6 +136,10 @@ class AVRelScoreConfig(ZooConfig):
     """Weight the streams by reliability; False joins them as they are (the paper's ablation)."""
     scoring_kernel: int = 7
     """Frames of the convolutions that score."""
+    order: Literal["behind", "interleaved"] = "behind"
+    """Where the frames of the sound stand in time: behind all of the video, as the paper has it, or
+    each behind its own frame of the video (ours; which sound belongs to which frame is then learned
+    within minutes)."""
     encoder: ConformerConfig = field(default_factory=ConformerConfig)
     """The conformer."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig.espnet)
@@ -162,6 +184,7 @@ class AVRelScoreConfig(ZooConfig):
                 one_may_lack=True,
             ),
             scoring_kernel=3,
+            order="interleaved",
             encoder=ConformerConfig(
                 size=128,
                 num_layers=4,
@@ -181,20 +204,21 @@ class AVRelScoreConfig(ZooConfig):
                 lr=1.5e-3,
                 schedule="linear",
                 warmup_steps=100,
-                total_steps=1200,
+                total_steps=3000,
                 short_first=0.15,
                 weight_decay=1e-2,
                 gradient_clip=5.0,
                 ctc_weight=0.3,
+                mouth_weight=10.0,
                 keep_in_memory=True,
                 augmentation=AugmentationConfig(
                     occlusion=0.3,
                     snr_levels=(-7.5, -5.0, -2.5, 0.0, 5.0, 10.0),
-                    clean=0.35,
+                    clean=0.5,
                     time_mask=6,
                     hole=(6, 14),
-                    drop_video=0.1,
-                    drop_audio=0.2,
+                    drop_video=0.15,
+                    drop_audio=0.25,
                 ),
             ),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,17 +11,21 @@ from typing import Any
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import BatchSampler, Dataset, Sampler, SequentialSampler
 
 from zoo.audio import load_audio
 from zoo.audio.noise import babble, fit_length
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Streams, collate
-from zoo.data.loading import ReportingLoader
+from zoo.data.drawn_truth import read_mouth
+from zoo.data.loading import ReportingLoader, per_process
 from zoo.data.mouths import Mouths
-from zoo.models.av_relscore.augmentation import MARGIN, Corruption
-from zoo.models.av_relscore.config import AugmentationConfig, InputConfig
-from zoo.models.av_relscore.inputs import standardize, window
-from zoo.video.mouth_input import normalize
+from zoo.data.utterances import Utterance
+from zoo.models.av_relscore.augmentation import Corruption
+from zoo.models.av_relscore.config import AugmentationConfig, InputConfig, MouthPreset
+from zoo.models.av_relscore.inputs import standardize
+from zoo.video.mouth_input import eval_input
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +34,27 @@ _SHORT_SHARE = 3  # the shortest third comes first
 
 
 class GreyMouths(AudioVisualDataset):
-    """Utterances whose `video` is the grey square around the lips, with margins, as bytes."""
+    """Utterances whose `video` is the grey square around the lips, with margins, as bytes.
 
-    def __init__(self, *arguments: Any, inputs: InputConfig) -> None:
+    With `truth` they have `mouth` (T, 2) as well, what the corpus knows of the drawn mouth
+    (`zoo.data.drawn_truth.read_mouth`).
+    """
+
+    def __init__(self, *arguments: Any, inputs: InputConfig, truth: bool = False) -> None:
         super().__init__(*arguments)
-        self.inputs = inputs
+        self.inputs, self.truth = inputs, truth
+
+    def _tensors(self, one: Utterance) -> dict[str, Tensor]:
+        found = super()._tensors(one)
+        if self.truth:
+            mouth = torch.from_numpy(read_mouth(self.root / (one.video or "")))
+            frames = len(found["video"])
+            lacking = max(0, frames - len(mouth))
+            found["mouth"] = pad(mouth[:frames], (0, 0, 0, lacking), value=torch.nan)
+        return found
 
     def _prepared(self, pictures: Tensor) -> Tensor:
-        return window(pictures, self.inputs, MARGIN).clone()
+        return self.inputs.window.cut(pictures).clone()
 
 
 class Clips(Dataset[dict[str, Any]]):
@@ -74,9 +91,9 @@ class Clips(Dataset[dict[str, Any]]):
         if "skipped" in item:
             return item
         sound = item["audio"].float() / 32_768
-        present, video = (True, True), normalize(item["video"])
+        present = (True, True)
         if self.corruption is None:
-            video = normalize(_middle(item["video"], self.inputs.size))
+            video = eval_input(item["video"], self.inputs.size)
         else:
             # torch's generator is the one that loaders seed in every worker
             draw = Random(int(torch.randint(2**62, ())))
@@ -111,46 +128,56 @@ class Clips(Dataset[dict[str, Any]]):
         return babble(voices, samples, draw, _VOICES) if voices else torch.zeros(samples)
 
 
-def _middle(grey: Tensor, size: int) -> Tensor:
-    top, left = (grey.shape[-2] - size) // 2, (grey.shape[-1] - size) // 2
-    return grey[..., top : top + size, left : left + size]
-
-
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """`zoo.data.audio_visual.collate`, with the flags of the streams `present` (B, 2)."""
+    """`zoo.data.audio_visual.collate`, with the flags of the streams `present` (B, 2), and `mouth`
+    (B, T, 2) where the clips have it."""
     batch = collate(items)
-    good = [item["present"] for item in items if "skipped" not in item]
-    return batch | ({"present": torch.stack(good)} if good else {})
+    good = [item for item in items if "skipped" not in item]
+    if good:
+        batch["present"] = torch.stack([item["present"] for item in good])
+    if good and "mouth" in good[0]:
+        batch["mouth"] = pad_sequence([item["mouth"] for item in good], batch_first=True)
+    return batch
 
 
-class ShortFirst(Sampler[list[int]]):
+class ShortFirst(BatchSampler):
     """Batches of clips of like length; the first so many steps come from the shortest third.
 
     Args:
-        sizes: anything that grows with a clip's length.
+        sampler: which clips (Lightning puts a distributed one in its place).
         batch_size: clips a batch.
+        drop_last: unused, all batches are whole unless there is but one.
+        sizes: anything that grows with a clip's length.
         short_steps: batches that are short.
         seed: order.
     """
 
     def __init__(
-        self, sizes: Sequence[float], batch_size: int, short_steps: int, seed: int
+        self,
+        sampler: Sampler[int] | Iterable[int],
+        batch_size: int,
+        drop_last: bool,
+        sizes: Sequence[float] = (),
+        short_steps: int = 0,
+        seed: int = 0,
     ) -> None:
-        self.batch_size, self.short_steps = batch_size, short_steps
-        self._order = sorted(range(len(sizes)), key=sizes.__getitem__)
+        super().__init__(sampler, batch_size, drop_last)
+        self.short_steps, self._sizes = short_steps, sizes
         self._random, self._done = Random(seed), 0
 
     def __len__(self) -> int:
-        return max(1, len(self._order) // self.batch_size)
+        return max(1, len(list(self.sampler)) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        third = self._order[: max(self.batch_size, len(self._order) // _SHORT_SHARE)]
-        left = max(0, self.short_steps - self._done)
+        order = sorted(self.sampler, key=self._sizes.__getitem__)
+        count = max(1, len(order) // self.batch_size)
+        third = order[: max(self.batch_size, len(order) // _SHORT_SHARE)]
+        short = min(max(0, self.short_steps - self._done), count)
         batches: list[list[int]] = []
-        while len(batches) < min(left, len(self)):
+        while len(batches) < short:
             batches += self._batches(third)
-        batches = batches[: min(left, len(self))]
-        batches += self._batches(self._order)[: len(self) - len(batches)]
+        batches = batches[:short]
+        batches += self._batches(order)[: count - short]
         for batch in batches:
             self._done += 1
             yield batch
@@ -178,7 +205,7 @@ class RelScoreDataModule(LightningDataModule):
         size: side of the pictures.
         row: row of their centre in a crop of 96.
         column: column of it.
-        batch_size: clips a step and process.
+        batch_size: clips in a global batch.
         num_workers: processes that decode; with `keep_in_memory` each keeps its own.
         max_seconds: longer clips are left out of training.
         keep_in_memory: decode every clip once.
@@ -187,6 +214,7 @@ class RelScoreDataModule(LightningDataModule):
         train_split: what to train on.
         short_first: share of `total_steps` that train on the shortest third.
         total_steps: optimizer steps.
+        mouth_weight: above 0, clips to train on come with what the corpus knows of their mouths.
         occlusion: see `AugmentationConfig`, as the following ones.
         snr_levels: in dB.
         clean: chance of no noise.
@@ -201,7 +229,7 @@ class RelScoreDataModule(LightningDataModule):
         self,
         root: str,
         dataset: str = "auto",
-        mouth_preset: str = "av_relscore",
+        mouth_preset: MouthPreset = "av_relscore",
         landmarks: str | None = None,
         crops: str | None = None,
         size: int = 88,
@@ -215,6 +243,7 @@ class RelScoreDataModule(LightningDataModule):
         train_split: str = "train",
         short_first: float = 0.0,
         total_steps: int = 0,
+        mouth_weight: float = 0.0,
         occlusion: float = 0.8,
         snr_levels: tuple[float, ...] = (-5.0, 0.0, 5.0, 10.0, 15.0),
         clean: float = 0.0,
@@ -228,12 +257,12 @@ class RelScoreDataModule(LightningDataModule):
         # the readers of the datasets, and their splits
         self._readers = AudioVisualDataModule(root, dataset, train_split=train_split)
         self.root, self.train_split, self.max_seconds = Path(root), train_split, max_seconds
+        self.inputs = InputConfig(mouth_preset=mouth_preset, size=size, row=row, column=column)
         fixed = mouth_preset == "fixed"
         folders = (None if fixed or not folder else Path(folder) for folder in (landmarks, crops))
-        self.mouths = Mouths("av_relscore" if fixed else mouth_preset, *folders)
-        self.inputs = InputConfig(size=size, row=row, column=column)
+        self.mouths = Mouths(self.inputs.pipeline, *folders)
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.keep, self.noise = keep_in_memory, noise
+        self.keep, self.noise, self.truth = keep_in_memory, noise, mouth_weight > 0
         self.short_steps = int(short_first * total_steps)
         self.corruption = Corruption(
             AugmentationConfig(
@@ -250,14 +279,21 @@ class RelScoreDataModule(LightningDataModule):
         self._made: dict[str, Clips] = {}
 
     def clips(self, split: str) -> Clips:
-        """The clips of a split, corrupted if it is the one to train on."""
+        """The clips of a split, corrupted if it is the one to train on.
+
+        Raises:
+            DataError: mouths are asked for, and the corpus does not know them.
+        """
         if split not in self._made:
             training = split == self.train_split
             streams = Streams(
                 mouths=self.mouths, max_seconds=self.max_seconds if training else None
             )
             utterances = self._readers.utterances(split)
-            grey = GreyMouths(utterances, self.root, streams, inputs=self.inputs)
+            truth = training and self.truth
+            if truth:
+                read_mouth(self.root / (utterances[0].video or ""))
+            grey = GreyMouths(utterances, self.root, streams, inputs=self.inputs, truth=truth)
             noise = load_audio(self.noise) if self.noise and training else None
             corruption = self.corruption if training else None
             self._made[split] = Clips(grey, self.inputs, corruption, self.keep, noise)
@@ -266,7 +302,9 @@ class RelScoreDataModule(LightningDataModule):
     def train_dataloader(self) -> ReportingLoader:
         """Corrupted clips in batches of like length."""
         clips = self.clips(self.train_split)
-        batches = ShortFirst(clips.utterances.sizes(), self.batch_size, self.short_steps, self.seed)
+        order, share = SequentialSampler(clips), per_process(self, self.batch_size)
+        sizes = clips.utterances.sizes()
+        batches = ShortFirst(order, share, True, sizes, self.short_steps, self.seed)
         return self._loader(clips, batch_sampler=batches)
 
     def val_dataloader(self) -> ReportingLoader:

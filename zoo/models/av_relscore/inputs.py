@@ -11,29 +11,10 @@ from zoo.audio import as_waveform
 from zoo.errors import MediaError
 from zoo.models.av_relscore.config import InputConfig
 from zoo.tasks import SpeechLike, VideoLike
-from zoo.video.mouth import CROP_SIZE
-from zoo.video.mouth_input import normalize
-from zoo.video.mouth_source import FIXED, mouth_crops
-from zoo.video.read import as_video
 
 FPS: Final = 25
 SAMPLE_RATE: Final = 16_000
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS
-
-
-def window(crops: Tensor, config: InputConfig, margin: int = 0) -> Tensor:
-    """The square of mouth crops (T, 96, 96) that the model looks at.
-
-    Args:
-        crops: grey crops.
-        config: where the square is; one that would stick out is moved inside.
-        margin: pixels that are added on every side.
-    """
-    side = config.size + 2 * margin
-    rows, columns = crops.shape[-2:]
-    top = min(max(config.row - side // 2, 0), rows - side)
-    left = min(max(config.column - side // 2, 0), columns - side)
-    return crops[..., top : top + side, left : left + side]
 
 
 def video_input(video: VideoLike, config: InputConfig) -> Tensor:
@@ -42,11 +23,7 @@ def video_input(video: VideoLike, config: InputConfig) -> Tensor:
     Raises:
         MediaError: the clip cannot be read, or no mouth can be cut out of it.
     """
-    if config.mouth_preset != "fixed":
-        return normalize(window(mouth_crops(video, config.mouth_preset), config))
-    read = as_video(video)
-    is_crop = tuple(read.frames.shape[-2:]) == (CROP_SIZE, CROP_SIZE)
-    return normalize(window(mouth_crops(read, landmarks=None if is_crop else FIXED), config))
+    return config.window.model_input(config.window.crops(video, config.pipeline))
 
 
 def audio_input(audio: SpeechLike, config: InputConfig, frames: int | None = None) -> Tensor:

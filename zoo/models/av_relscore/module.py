@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.models.av_relscore import alphabet
 from zoo.models.av_relscore.config import AVRelScoreConfig, TrainingConfig
@@ -22,6 +23,7 @@ from zoo.nn.decoding.losses import (
     teacher_forcing,
 )
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import scheduled
 
 Batch = dict[str, Any]
 
@@ -31,17 +33,22 @@ class AVRelScore(AVRecognizer):
 
     Args:
         config: which of the three networks, sizes, decoding, training.
-        stage: "recognition", the only one.
+        stage: what `fit` trains: "recognition", the only one; without it, what training alone needs
+            is left out.
     """
 
     slug: ClassVar[str] = "av_relscore"
+    training_only: ClassVar[tuple[str, ...]] = (r"^mouth_head\.",)
 
     def __init__(
-        self, config: AVRelScoreConfig, stage: Literal["recognition"] = "recognition"
+        self, config: AVRelScoreConfig, stage: Literal["recognition"] | None = None
     ) -> None:
         super().__init__(config)
         self.stage = stage
         self._errors = self._words = 0.0
+        self.mouth_head: nn.Linear | None = None
+        if stage is not None and config.training.mouth_weight > 0:
+            self.mouth_head = nn.Linear(config.input.video_widths[-1], 2)
 
     @classmethod
     def recipe(cls, config: AVRelScoreConfig) -> Recipe:
@@ -55,7 +62,14 @@ class AVRelScore(AVRecognizer):
             gradient_clip="training.gradient_clip",
         )
         shared = ("mouth_preset", "size", "row", "column")
-        own = ("batch_size", "max_seconds", "keep_in_memory", "short_first", "total_steps")
+        own = (
+            "batch_size",
+            "max_seconds",
+            "keep_in_memory",
+            "short_first",
+            "total_steps",
+            "mouth_weight",
+        )
         corruption = AVRelScoreConfig().training.augmentation.to_dict()
         return Recipe(
             stages=(stage,),
@@ -80,9 +94,13 @@ class AVRelScore(AVRecognizer):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the CTC and the decoder loss, each a clip."""
-        encoded, targets = self._encode_batch(batch), self._targets(batch)
+        seen, heard = self.network.features(batch["video"], batch["audio"], batch["video_len"])
+        encoded, targets = self._fuse(batch, seen, heard), self._targets(batch)
         losses = self.losses(encoded, targets, batch["video_len"])
         size = len(targets.texts)
+        if self.mouth_head is not None:
+            losses["mouth"] = self._mouth_loss(self.mouth_head(seen), batch)
+            losses["loss"] = losses["loss"] + self.config.training.mouth_weight * losses["mouth"]
         for name, loss in losses.items():
             self.log(f"train/{name}", loss, prog_bar=name == "loss", batch_size=size)
         return losses["loss"]
@@ -104,10 +122,20 @@ class AVRelScore(AVRecognizer):
         found = {"loss": loss, "ctc": ctc, "attention": attention}
         return found | {"accuracy": accuracy(logits.detach(), targets)}
 
+    def _mouth_loss(self, found: Tensor, batch: Batch) -> Tensor:
+        """Mean squared error of mouths (B, T, 2), as far as the corpus knows them (else NaN)."""
+        truth = batch["mouth"][:, : found.shape[1]]
+        known = frame_mask(batch["video_len"], found.shape[1]) & truth.isfinite().all(dim=-1)
+        return F.mse_loss(found[known], truth[known])
+
     def _encode_batch(self, batch: Batch) -> Encoded:
-        """Encode; the features of a stream that a clip lacks are zero."""
+        """Encode a batch of the data module."""
         lengths = batch["video_len"]
-        seen, heard = self.network.features(batch["video"], batch["audio"], lengths)
+        return self._fuse(batch, *self.network.features(batch["video"], batch["audio"], lengths))
+
+    def _fuse(self, batch: Batch, seen: Tensor, heard: Tensor) -> Encoded:
+        """Join the front-ends' outputs; those of a stream that a clip lacks are zero."""
+        lengths = batch["video_len"]
         if "present" in batch:
             flags = batch["present"].to(seen.dtype)
             seen, heard = seen * flags[:, :1, None], heard * flags[:, 1:, None]
@@ -150,7 +178,7 @@ class AVRelScore(AVRecognizer):
         wer = 100 * self._errors / max(1.0, self._words)
         self.log("val/wer", wer, prog_bar=True, sync_dist=True)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam, its rate by Noam's schedule or a linear one."""
         settings = self.config.training
         kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
@@ -161,11 +189,7 @@ class AVRelScore(AVRecognizer):
             eps=1e-9,
             weight_decay=settings.weight_decay,
         )
-        schedule = LambdaLR(optimizer, lambda step: rate(step, settings))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(optimizer, lambda step: rate(step, settings))
 
 
 def rate(step: int, settings: TrainingConfig) -> float:

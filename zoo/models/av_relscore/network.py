@@ -1,7 +1,7 @@
 """AV-RelScore (arXiv 2303.08536, section 3), V-CAFE (2207.06020) and the AV-Conformer baseline.
 
 Both streams become 25 vectors a second. AV-RelScore weights each by how reliable it is at that
-moment, lays sound behind vision along the time axis, and lets one conformer attend over both; what
+moment, joins sound and vision along the time axis, and lets one conformer attend over both; what
 comes out at the places of the video frames is decoded.
 """
 
@@ -260,17 +260,25 @@ class AVRelScoreNetwork(nn.Module):
             )
             seen, heard = seen * video_scores + seen, heard * audio_scores + heard
         joined, both, fused = self._join(seen, heard, mask)
-        states = self.encoder(joined, both)[:, : seen.shape[1]]
+        states = self.encoder(joined, both)
+        states = states[:, ::2] if self._interleaved else states[:, : seen.shape[1]]
         return Encoded(states, mask, video_scores, audio_scores, fused)
+
+    @property
+    def _interleaved(self) -> bool:
+        return self.config.order == "interleaved"
 
     def _join(
         self, seen: Tensor, heard: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Sound behind vision, (B, 2 T, C), with its mask (B, 2 T).
+        """Sound behind vision, (B, 2 T, C), with its mask (B, 2 T); or frame by frame.
 
         In a padded batch the official code leaves the padding between the two; `mask_padding`
         moves it behind both, which makes a clip's outcome independent of its batch.
         """
+        if self._interleaved:
+            fused = torch.stack([seen, heard], dim=2).flatten(1, 2)
+            return fused, None if mask is None else mask.repeat_interleave(2, dim=1), fused
         fused = torch.cat([seen, heard], dim=1)
         if mask is None:
             return fused, None, fused

@@ -11,6 +11,7 @@ from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.avhubert_pretraining import PretrainingConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
+from zoo.training.settings import RecogniserSettings, ScheduleSettings
 from zoo.video.mouth_window import MouthWindow
 
 Streams = Literal["video", "audio", "both"]
@@ -31,7 +32,7 @@ class NoiseConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IterationConfig(ZooConfig):
+class IterationConfig(ScheduleSettings):
     """One iteration of pretraining: its targets and its steps."""
 
     task: PretrainingConfig = field(default_factory=PretrainingConfig)
@@ -39,33 +40,21 @@ class IterationConfig(ZooConfig):
     target_layer: int | None = None
     """Layer of the model so far whose features are clustered; None clusters MFCC."""
     lr: float = 5e-4
-    """Peak learning rate of Adam."""
     warmup_steps: int = 32_000
     """Steps of linear growth; linear decay to zero follows."""
     total_steps: int = 400_000
-    """Optimizer steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuningConfig(ZooConfig):
+class FinetuningConfig(RecogniserSettings):
     """Training of the recogniser; the defaults are those of Base with 433 h of LRS3."""
 
     lr: float = 1e-3
-    """Peak learning rate of Adam."""
     warmup_steps: int = 40_000
-    """Steps of linear growth from a hundredth."""
-    hold_steps: int = 0
-    """Steps at the peak."""
     decay_steps: int = 80_000
-    """Steps of exponential decay to a twentieth."""
     total_steps: int = 120_000
-    """Optimizer steps."""
     freeze_steps: int = 60_000
     """First steps, in which the encoder stays as it is."""
-    label_smoothing: float = 0.1
-    """Probability spread over the wrong tokens."""
-    ctc_weight: float = 0.0
-    """Share of CTC in the loss, where there is a CTC head."""
     layer_drop: float = 0.1
     """Share of the encoder's layers left out of a step."""
     activation_dropout: float = 0.1

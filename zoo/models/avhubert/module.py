@@ -8,9 +8,9 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.errors import ConfigError
 from zoo.models.avhubert.config import AVHuBERTModelConfig, IterationConfig
@@ -23,8 +23,9 @@ from zoo.nn.recognition_search import SearchConfig
 from zoo.nn.speech_transformer import SpeechTransformerLayer
 from zoo.tasks import SpeechLike, VideoLike
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import Batch, RecogniserModule, Streams
-from zoo.training.schedules import polynomial
+from zoo.training.recognition import WINDOW_LINKS, Batch, RecogniserModule, Streams
+from zoo.training.schedules import polynomial, scheduled
+from zoo.video.mouth_source import Source
 
 FINETUNE = "finetune"
 
@@ -90,7 +91,7 @@ class AVHuBERTModel(RecogniserModule):
                 "training.noise.lowest_snr_db": "lowest_snr_db",
                 "training.noise.highest_snr_db": "highest_snr_db",
                 "training.noise.voices": "noise_voices",
-                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
+                **WINDOW_LINKS,
             },
         )
 
@@ -124,7 +125,7 @@ class AVHuBERTModel(RecogniserModule):
         audio: SpeechLike | None = None,
         *,
         output_layer: int | None = None,
-        landmarks: Any = None,
+        landmarks: Source | None = None,
     ) -> Tensor:
         """What the encoder makes of one clip.
 
@@ -243,11 +244,10 @@ class AVHuBERTModel(RecogniserModule):
             smoothing=settings.label_smoothing,
         )
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam with fairseq's schedule of the stage."""
         if self.stage == FINETUNE:
-            tuning = self.config.finetuning
-            return self.adam(tuning.lr, tuning.warmup_steps, tuning.hold_steps, tuning.decay_steps)
+            return self.adam(self.config.finetuning)
         one = self._iteration
         optimizer = torch.optim.Adam(
             [p for p in self.parameters() if p.requires_grad],
@@ -256,9 +256,7 @@ class AVHuBERTModel(RecogniserModule):
             eps=1e-6,
             weight_decay=self.config.training.weight_decay,
         )
-        factor = polynomial(one.warmup_steps, one.total_steps)
-        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return scheduled(optimizer, polynomial(one.warmup_steps, one.total_steps))
 
     @property
     def _iteration(self) -> IterationConfig:

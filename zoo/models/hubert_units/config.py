@@ -9,27 +9,23 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.hubert_config import HuBERTConfig
 from zoo.nn.masked_prediction import MaskedPredictionConfig
+from zoo.training.settings import DecayedTrainingSettings
 
 FEATURE_SIZE = 768
 """Width of HuBERT Base, whose features the released codebooks quantise."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainingConfig(ZooConfig):
+class PretrainingConfig(DecayedTrainingSettings):
     """One round of masked prediction."""
 
     batch_size: int = 32
     """Recordings in a global batch."""
     lr: float = 5e-4
-    """Peak learning rate of AdamW."""
     weight_decay: float = 0.01
-    """Of AdamW."""
     warmup_steps: int = 32_000
-    """Steps of linear growth."""
     total_steps: int = 400_000
-    """Optimizer steps, the linear decay included."""
     gradient_clip: float = 10.0
-    """Limit of the gradient norm."""
     target_recordings: int = 1000
     """Recordings whose frames the targets' clusters are fitted to."""
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.audio import as_waveform
 from zoo.errors import ConfigError, MediaError
@@ -29,7 +28,7 @@ from zoo.nn.modes import evaluation
 from zoo.nn.units import KMeans, UnitExtractor, Units
 from zoo.tasks import SpeechLike
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.schedules import polynomial
+from zoo.training.schedules import polynomial, scheduled
 
 logger = logging.getLogger(__name__)
 SAMPLE_RATE = 16_000
@@ -251,6 +250,4 @@ class HubertUnits(ZooModule):
         settings = self.config.training
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = AdamW(trainable, settings.lr, (0.9, 0.98), 1e-6, settings.weight_decay)
-        factor = polynomial(settings.warmup_steps, settings.total_steps)
-        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return scheduled(optimizer, polynomial(settings.warmup_steps, settings.total_steps))

@@ -6,24 +6,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
+from zoo.training.settings import DecayedTrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(DecayedTrainingSettings):
     """How it is trained."""
 
     batch_size: int = 16
     """Utterances in a global batch."""
     lr: float = 1.5e-3
-    """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
-    """Decoupled weight decay."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
     total_steps: int = 2400
-    """Optimizer steps."""
     gradient_clip: float = 5.0
-    """Limit of the gradient norm."""
     time_masks: int = 2
     """Stretches of a spectrogram that are blanked."""
     time_mask_size: int = 10

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.audio import SAMPLE_RATE, as_waveform
 from zoo.errors import MediaError
@@ -20,6 +20,7 @@ from zoo.models.judge_asr.network import HOP, STRIDE, Recogniser, SpeechFeatures
 from zoo.nn.greedy_ctc import BLANK, Symbol, greedy_symbols
 from zoo.tasks import SpeechLike, Transcript, Video, VideoLike
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import polynomial, scheduled
 
 Batch = dict[str, Any]
 _SHORTEST = 640  # samples, 40 ms
@@ -100,17 +101,14 @@ class JudgeASR(ZooModule):
         errors, length = self._counts
         self.log("val/wer", 100 * errors / max(1.0, length), prog_bar=True, sync_dist=True)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; linear growth, then linear decay to zero."""
         settings = self.config.training
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=settings.lr, betas=(0.9, 0.98), weight_decay=settings.weight_decay
         )
-        schedule = LambdaLR(optimizer, lambda step: _rate(step, settings))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        schedule = polynomial(settings.warmup_steps, settings.total_steps)
+        return scheduled(optimizer, schedule)
 
     # task
 
@@ -216,11 +214,3 @@ def _stretches(batch: int, size: int, longest: int, device: torch.device) -> Ten
     length = torch.rand(batch, 1, device=device) * (longest + 1)
     place = torch.arange(size, device=device)
     return (place >= start.floor()) & (place < (start + length).floor())
-
-
-def _rate(step: int, settings: TrainingConfig) -> float:
-    """Factor on the learning rate at a step, from 0."""
-    if step < settings.warmup_steps:
-        return (step + 1) / settings.warmup_steps
-    left = (settings.total_steps - step) / max(1, settings.total_steps - settings.warmup_steps)
-    return max(0.0, left)

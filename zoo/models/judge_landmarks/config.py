@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
+from zoo.training.settings import DecayedTrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(DecayedTrainingSettings):
     """How it is trained."""
 
     batch_size: int = 24
@@ -19,15 +20,11 @@ class TrainingConfig(ZooConfig):
     frames_per_clip: int = 4
     """Frames of each, kept in memory at 150 kB."""
     lr: float = 2e-3
-    """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
-    """Decoupled weight decay."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
     total_steps: int = 800
-    """Optimizer steps."""
     gradient_clip: float = 5.0
-    """Limit of the gradient norm."""
 
 
 @dataclass(frozen=True, kw_only=True)

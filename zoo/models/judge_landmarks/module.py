@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.errors import MediaError
 from zoo.hub.module import ZooModule
 from zoo.models.judge_landmarks import augment
-from zoo.models.judge_landmarks.config import JudgeLandmarksConfig, TrainingConfig
+from zoo.models.judge_landmarks.config import JudgeLandmarksConfig
 from zoo.models.judge_landmarks.network import LandmarkNetwork
 from zoo.models.judge_landmarks.views import Squares, mirrored
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import polynomial, scheduled
 from zoo.video.landmarks import Landmarks
 
 Batch = dict[str, Tensor]
@@ -124,17 +125,14 @@ class JudgeLandmarks(ZooModule):
         right = ((scores > self.config.threshold) == present).float().mean()
         self.log("val/face_accuracy", 100 * right, batch_size=len(scores), prog_bar=True)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; linear growth, then linear decay to zero."""
         settings = self.config.training
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
         )
-        schedule = LambdaLR(optimizer, lambda step: _rate(step, settings))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        schedule = polynomial(settings.warmup_steps, settings.total_steps)
+        return scheduled(optimizer, schedule)
 
     # detection
 
@@ -202,11 +200,3 @@ def _reduced(frames: Tensor, factor: int) -> Tensor:
     """Frames as float, smaller by a whole factor; incomplete blocks at the edges are left out."""
     pictures = frames.float()
     return F.avg_pool2d(pictures, factor) if factor > 1 else pictures
-
-
-def _rate(step: int, settings: TrainingConfig) -> float:
-    """Factor on the learning rate at a step, from 0."""
-    if step < settings.warmup_steps:
-        return (step + 1) / settings.warmup_steps
-    left = (settings.total_steps - step) / max(1, settings.total_steps - settings.warmup_steps)
-    return max(0.0, left)

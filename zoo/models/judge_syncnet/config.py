@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
+from zoo.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(TrainingSettings):
     """How it is trained."""
 
     batch_size: int = 16
@@ -24,13 +25,10 @@ class TrainingConfig(ZooConfig):
     """Of telling the drawn mouth's opening and width from either side; the contrast alone finds
     what to look at much later."""
     lr: float = 1.5e-3
-    """Peak learning rate of Adam."""
     warmup_steps: int = 100
     """Steps of linear growth; linear decay to zero follows."""
     total_steps: int = 1000
-    """Optimizer steps."""
     gradient_clip: float = 5.0
-    """Limit of the gradient norm."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,16 +6,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.hub.module import ZooModule
-from zoo.models.judge_syncnet.config import JudgeSyncNetConfig, TrainingConfig
+from zoo.models.judge_syncnet.config import JudgeSyncNetConfig
 from zoo.nn.sync_clips import COLUMNS_A_FRAME, Sync, embed_clip, sync_of
 from zoo.nn.syncnet import COLUMNS, WINDOW, SyncNet, shifted_distances
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import polynomial, scheduled
 
 Batch = dict[str, Any]
 _EPSILON = 1e-6  # keeps the gradient of a distance of zero finite
@@ -121,15 +122,12 @@ class JudgeSyncNet(ZooModule):
         squares: Tensor = (lips[:, None] - tones[None]).square().sum(dim=-1)
         return (squares + _EPSILON).sqrt(), mouth
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam; linear growth, then linear decay to zero."""
         settings = self.config.training
         optimizer = torch.optim.Adam(self.parameters(), lr=settings.lr)
-        schedule = LambdaLR(optimizer, lambda step: _rate(step, settings))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        schedule = polynomial(settings.warmup_steps, settings.total_steps)
+        return scheduled(optimizer, schedule)
 
     # judging
 
@@ -160,11 +158,3 @@ def contrastive_loss(distances: Tensor) -> Tensor:
     """
     partner = torch.arange(len(distances), device=distances.device)
     return (F.cross_entropy(-distances, partner) + F.cross_entropy(-distances.T, partner)) / 2
-
-
-def _rate(step: int, settings: TrainingConfig) -> float:
-    """Factor on the learning rate at a step, from 0."""
-    if step < settings.warmup_steps:
-        return (step + 1) / settings.warmup_steps
-    left = (settings.total_steps - step) / max(1, settings.total_steps - settings.warmup_steps)
-    return max(0.0, left)

@@ -11,6 +11,7 @@ from zoo.nn.gan_discriminators import DiscriminatorConfig
 from zoo.nn.hifigan import HiFiGANConfig
 from zoo.nn.lip_to_units import LipToUnitsConfig
 from zoo.nn.multi_input_vocoder import MultiInputVocoderConfig
+from zoo.training.settings import DecayedTrainingSettings
 from zoo.training.vocoder import VocoderTrainingConfig
 
 SAMPLE_RATE = 16_000
@@ -31,7 +32,7 @@ class MelAugmentation(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstStageTraining(ZooConfig):
+class FirstStageTraining(DecayedTrainingSettings):
     """Training of the first stage (sheet section 4)."""
 
     batch_size: int = 8
@@ -39,13 +40,10 @@ class FirstStageTraining(ZooConfig):
     max_seconds: float = 24.0
     """Longer clips are left out."""
     lr: float = 1e-3
-    """Peak learning rate of Adam."""
     weight_decay: float = 0.01
     """L2 penalty of Adam."""
     warmup_steps: int = 10_000
-    """Steps of linear growth."""
     total_steps: int = 150_000
-    """Optimizer steps, the cosine decay included."""
     mel_weight: float = 10.0
     """Weight of the mel losses."""
     unit_weight: float = 1.0
@@ -61,7 +59,6 @@ class FirstStageTraining(ZooConfig):
     time_mask_frames: int = 10
     """Longest span, one a second, that is set to zero."""
     gradient_clip: float = 10.0
-    """Limit of the gradient norm."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,8 +46,6 @@ class Synthesizer(GANVocoder):
     mean_speaker: Tensor
 
     def __init__(self, config: Lip2SpeechUnitConfig, stage: str | None = None) -> None:
-        # parsed command lines leave mappings inside parts that may be None; this makes them whole
-        config = config.replace()
         trains_vocoder = stage if stage == "vocoder" else None
         super().__init__(config, trains_vocoder, config.training, config.discriminators)
         self.stage = stage

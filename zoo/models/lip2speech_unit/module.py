@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.errors import ConfigError
 from zoo.models.lip2speech_unit.augmentation import augment_video, spoil_mel
@@ -17,7 +16,7 @@ from zoo.nn.avhubert import AVHuBERT
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.schedules import cosine
+from zoo.training.schedules import cosine, scheduled
 from zoo.training.vocoder import Batch
 
 StageName = Literal["units", "vocoder"]
@@ -151,9 +150,7 @@ class Lip2SpeechUnit(Synthesizer):
         settings = self.config.first_training
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = Adam(trainable, settings.lr, (0.9, 0.98), weight_decay=settings.weight_decay)
-        factor = cosine(settings.warmup_steps, settings.total_steps)
-        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return scheduled(optimizer, cosine(settings.warmup_steps, settings.total_steps))
 
     def on_train_epoch_end(self) -> None:
         """Decay of the vocoder's learning rate."""

@@ -10,11 +10,10 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.avhubert_config import AVHuBERTConfig
 from zoo.nn.decoding.decoder import DecoderConfig
 from zoo.nn.recognition_search import SearchConfig
+from zoo.training.settings import LipReaderSettings
 from zoo.video.mouth_window import MouthWindow
 
 LANGUAGES = ("en", "es", "fr", "it", "pt", "ar", "de", "el", "ru")
-
-
 BASE, LARGE = "avhubert.base-vox-clean", "avhubert.large-vox-clean"
 
 
@@ -55,31 +54,11 @@ class VisualConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageConfig(ZooConfig):
+class StageConfig(LipReaderSettings):
     """Training of one stage; the defaults are those of the unit-to-text models."""
 
-    lr: float = 1e-3
-    """Peak learning rate of Adam."""
     warmup_steps: int = 15_000
-    """Steps of linear growth from a hundredth."""
-    hold_steps: int = 0
-    """Steps at the peak."""
     decay_steps: int = 45_000
-    """Steps of exponential decay to a twentieth."""
-    total_steps: int = 60_000
-    """Optimizer steps."""
-    label_smoothing: float = 0.1
-    """Probability spread over the wrong tokens."""
-    ctc_weight: float = 0.0
-    """Share of CTC in the loss of the lip reader."""
-    batch_size: int = 32
-    """Utterances in a global batch."""
-    max_seconds: float = 20.0
-    """Longer utterances are left out of training."""
-    gradient_clip: float = 10.0
-    """Limit of the gradient norm."""
-    label_share: float = 1.0
-    """Share of the training utterances that have a text, for learning from few."""
 
 
 @dataclass(frozen=True, kw_only=True)

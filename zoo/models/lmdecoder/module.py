@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -14,11 +15,15 @@ from zoo.errors import ConfigError, MediaError
 from zoo.models.lmdecoder.config import LMDecoderConfig, StageConfig
 from zoo.models.lmdecoder.network import LMDecoderNetwork, reduced_units
 from zoo.nn.decoding.decoder import TransformerDecoder
+from zoo.nn.decoding.hypothesis import Hypothesis
 from zoo.nn.recognition_loss import teacher_forcing
 from zoo.nn.recognition_search import SearchConfig
 from zoo.tasks import Transcript
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import Batch, RecogniserModule, load_encoder
+from zoo.training.recognition import WINDOW_LINKS, Batch, RecogniserModule, load_encoder
+
+if TYPE_CHECKING:
+    from zoo.data.recognition_clips import RecognitionDataModule
 
 logger = logging.getLogger(__name__)
 StageName = Literal["units", "lips"]
@@ -69,7 +74,7 @@ class LMDecoder(RecogniserModule):
             links={
                 "language": "languages",
                 "in_memory": "in_memory",
-                **{f"window.{name}": name for name in ("mouths", "size", "row", "column")},
+                **WINDOW_LINKS,
             },
         )
 
@@ -149,9 +154,9 @@ class LMDecoder(RecogniserModule):
         Raises:
             CheckpointError: it cannot be had, or has other sizes.
         """
-        visual = self.config.visual
-        if visual is not None and visual.pretrained is not None:
-            load_encoder(self._lips.encoder, visual.pretrained)
+        visual, lips = self.config.visual, self.network.lips
+        if lips is not None and visual is not None and visual.pretrained is not None:
+            load_encoder(lips.encoder, visual.pretrained)
 
     def setup(self, stage: str) -> None:
         """Learn the sub-words; make the units of all recordings."""
@@ -162,13 +167,14 @@ class LMDecoder(RecogniserModule):
         if self.stage == "units":
             self.make_units(data)
 
-    def make_units(self, data: Any) -> None:
+    def make_units(self, data: RecognitionDataModule) -> None:
         """Units of the training and validation recordings, made once by `unit_source`."""
         from zoo.data.speech_targets import speech_targets
 
         ids, waves = [], []
         for split in (data.train_split, "dev"):
-            for item in data.plain_dataset(split):
+            clips = data.plain_dataset(split)
+            for item in (clips[k] for k in range(len(clips))):
                 if "skipped" not in item:
                     ids.append(item["id"])
                     waves.append(item["audio"])
@@ -209,10 +215,17 @@ class LMDecoder(RecogniserModule):
             ctc_end=True,  # parity: the official CTC targets hold the end
         )
 
-    def _search(self, video: Any, audio: Any, mask: Tensor, *, search: Any = None) -> Any:
+    def _search(
+        self,
+        video: Tensor | None,
+        audio: Tensor | None,
+        mask: Tensor,
+        *,
+        search: SearchConfig | None = None,
+    ) -> list[list[Hypothesis]]:
         if self.stage == "lips":
             return super()._search(video, audio, mask, search=search)
-        # what the units are is in `audio` here, see `streams_of`
+        assert audio is not None  # the units, see `streams_of`
         states = self.network.encode_units(audio, mask)
         return self._decode(states, None, mask, None, search)
 
@@ -229,21 +242,14 @@ class LMDecoder(RecogniserModule):
             raise ConfigError(f"no units of {', '.join(lacking)}: `make_units` comes first")
         return self._padded_units([self._units[id_] for id_ in batch["id"]])
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam with fairseq's schedule."""
-        settings = self._settings
-        return self.adam(
-            settings.lr, settings.warmup_steps, settings.hold_steps, settings.decay_steps
-        )
+        return self.adam(self._settings)
 
     @property
     def _settings(self) -> StageConfig:
         config = self.config
         return config.unit_training if self.stage == "units" else config.visual_training
-
-    @property
-    def _lips(self) -> Any:
-        return cast(Any, self.network.lips)
 
     def _choose_trainable(self) -> None:
         network = self.network

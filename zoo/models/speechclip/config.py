@@ -9,6 +9,7 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.clip import CLIPConfig
 from zoo.nn.clip_vocabulary import END_ROW, PADDING_ROW, START_ROW
 from zoo.nn.hubert_config import HuBERTConfig
+from zoo.training.settings import DecayedTrainingSettings
 
 FLICKR8K_VOCABULARY = 8112
 SPOKENCOCO_VOCABULARY = 19787
@@ -61,7 +62,7 @@ class CascadedConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(DecayedTrainingSettings):
     """One training stage (paper section 4.1)."""
 
     batch_size: int = 256
@@ -71,17 +72,13 @@ class TrainingConfig(ZooConfig):
     bucket: bool = False
     """Batches of recordings of like length, which computes less padding."""
     lr: float = 1e-4
-    """Peak learning rate of Adam."""
     final_lr: float = 1e-8
     """Learning rate at the last step."""
     weight_decay: float = 1e-6
     """L2 penalty of Adam."""
     warmup_steps: int = 5000
-    """Steps of linear growth."""
     total_steps: int = 50_000
-    """Optimizer steps, the linear decay included."""
     gradient_clip: float = 4.0
-    """Limit of the gradient norm."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ import math
 from typing import Any, ClassVar, Literal, cast
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.errors import ConfigError
 from zoo.models.speechclip import vocabulary
@@ -17,6 +17,7 @@ from zoo.models.speechclip.network import SpeechOutput
 from zoo.models.speechclip.retrieval import ValidationSet
 from zoo.nn.contrastive import masked_contrastive_loss
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import polynomial, scheduled
 
 StageName = Literal["clip", "speech"]
 Batch = dict[str, Any]
@@ -177,16 +178,13 @@ class SpeechCLIP(Retriever):
             self.log("train/code_perplexity", speech.keywords.choice.code_perplexity)
             self.log("train/prob_perplexity", speech.keywords.choice.prob_perplexity)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam; per step linear growth, then linear decay."""
         settings = self.training_config
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
-        schedule = LambdaLR(optimizer, lambda step: warmup_decay(step, settings))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        final = settings.final_lr / settings.lr
+        return scheduled(optimizer, polynomial(settings.warmup_steps, settings.total_steps, final))
 
     def on_validation_epoch_start(self) -> None:
         """Start collecting."""
@@ -220,12 +218,3 @@ class SpeechCLIP(Retriever):
         }
         for name, value in names.items():
             self.log(name, value, prog_bar=name == "val/recall_mean_10")
-
-
-def warmup_decay(step: int, settings: TrainingConfig) -> float:
-    """Factor on the learning rate at a step (from 0): linear growth, then linear decay."""
-    if step < settings.warmup_steps:
-        return (step + 1) / settings.warmup_steps
-    floor = settings.final_lr / settings.lr
-    left = (settings.total_steps - step) / max(1, settings.total_steps - settings.warmup_steps)
-    return max(floor, floor + (1 - floor) * left)

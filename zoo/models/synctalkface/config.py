@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
 from zoo.models.talking_face.config import (
+    AnimatorConfig,
     CropConfig,
     DiscriminatorConfig,
     ExpertConfig,
     ExpertTrainingConfig,
+    GeneratorSettings,
 )
 
 
@@ -27,17 +29,11 @@ class MemoryConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ZooConfig):
+class TrainingConfig(GeneratorSettings):
     """Stage "generator": the paper's losses; their weights are ours, none are published."""
 
-    lr: float = 1e-4
-    """Of Adam."""
     betas: tuple[float, float] = (0.5, 0.999)
-    """Of Adam."""
     total_steps: int = 200_000
-    """Optimizer steps."""
-    final_lr_share: float = 1.0
-    """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
     sync_weight: float = 0.03
     """Share of the audio-visual sync loss."""
     lip_weight: float = 0.03
@@ -48,18 +44,12 @@ class TrainingConfig(ZooConfig):
     """Of the loss that makes the values a dictionary of lip features."""
     align_weight: float = 0.1
     """Of the loss that makes sound address what lips do."""
-    mouth_weight: float = 0.0
-    """Extra weight of the mouth in the L1 loss."""
     sync_below: float | None = 0.75
     """Both sync losses count once the first is below this in validation."""
-    sync_after: int | None = None
-    """They also count from this step on."""
-    expert_batch_statistics: bool = False
-    """Run the frozen expert in train mode, as Wav2Lip's scripts do."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncTalkFaceConfig(ZooConfig):
+class SyncTalkFaceConfig(AnimatorConfig):
     """Sizes and training; the defaults are the paper's where it says them."""
 
     PRESETS: ClassVar[tuple[str, ...]] = ("paper", "tiny")
@@ -76,20 +66,8 @@ class SyncTalkFaceConfig(ZooConfig):
     """The sync expert, a loss only."""
     discriminator: DiscriminatorConfig | None = field(default_factory=DiscriminatorConfig)
     """None where `training.gan_weight` is 0."""
-    crop: CropConfig = field(default_factory=CropConfig)
-    """How faces are cut out."""
-    train_shift: int = -1
-    """Frame, counted from its own, with which the mel window of a frame starts in training."""
-    inference_shift: int = 0
-    """The same in use."""
-    batch_size: int = 16
-    """Clips a step, over all processes."""
-    windows: int = 2
-    """Windows a clip in stage "expert"."""
     context: int = 2
     """Frames on either side that the lip encoder sees of each frame."""
-    expert_training: ExpertTrainingConfig = field(default_factory=ExpertTrainingConfig)
-    """Stage "expert"."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """Stage "generator"."""
 

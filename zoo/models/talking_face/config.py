@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from zoo.hub.config import ZooConfig
@@ -50,17 +50,41 @@ class DiscriminatorConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpertTrainingConfig(ZooConfig):
-    """Stage "expert" (paper, section 3.1)."""
+class AdamSettings(ZooConfig):
+    """What every stage says of its optimizer."""
 
     lr: float = 1e-4
     """Of Adam."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Of Adam."""
-    total_steps: int = 1_000_000
-    """Optimizer steps; the official script runs until it is stopped."""
+    total_steps: int
+    """Optimizer steps."""
     final_lr_share: float = 1.0
     """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSettings(AdamSettings):
+    """What the stage "generator" of every model says."""
+
+    sync_weight: float
+    """Share of the sync loss."""
+    mouth_weight: float = 0.0
+    """Extra weight of the mouth in the L1 loss; 0 is the paper's."""
+    sync_below: float | None = 0.75
+    """The sync loss counts once it is below this in validation."""
+    sync_after: int | None = None
+    """It also counts from this step on."""
+    expert_batch_statistics: bool = False
+    """Run the frozen expert in train mode, as Wav2Lip's scripts do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertTrainingConfig(AdamSettings):
+    """Stage "expert" (paper, section 3.1)."""
+
+    total_steps: int = 1_000_000
+    """Optimizer steps; the official script runs until it is stopped."""
     loss: Literal["bce", "contrast"] = "bce"
     """"bce": one pair a clip, right or wrong with equal chance, cross-entropy on the cosine (the
     paper's). "contrast": all windows of a clip against each other (ours, for small experts)."""
@@ -69,3 +93,21 @@ class ExpertTrainingConfig(ZooConfig):
     opening and width of the drawn mouth, which generated corpora know."""
     guide_weight: float = 0.0
     """Weight of that, with "contrast"; 0 leaves it out, as the paper does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimatorConfig(ZooConfig):
+    """Crops, windows and the training of the expert, which all models have in common."""
+
+    crop: CropConfig = field(default_factory=CropConfig)
+    """How faces are cut out."""
+    train_shift: int = -1
+    """Frame, counted from its own, with which the mel window of a frame starts in training."""
+    inference_shift: int = 0
+    """The same in use. parity: the official code differs from its own training by one frame."""
+    batch_size: int = 16
+    """Clips a step, over all processes; 64 for Wav2Lip's expert."""
+    windows: int = 2
+    """Windows a clip in stage "expert": two make a right and a wrong pair."""
+    expert_training: ExpertTrainingConfig = field(default_factory=ExpertTrainingConfig)
+    """Stage "expert"."""

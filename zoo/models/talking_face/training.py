@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.models.talking_face.animation import Animator
-from zoo.models.talking_face.config import CropConfig
+from zoo.models.talking_face.config import CropConfig, GeneratorSettings
 from zoo.nn.face_windows import by_clip, expert_input
 from zoo.nn.lip_sync_losses import (
     cosine_bce,
@@ -25,6 +23,7 @@ from zoo.nn.lip_sync_losses import (
 )
 from zoo.nn.sync_expert import SyncExpert
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.schedules import cosine, scheduled
 
 StageName = Literal["expert", "generator"]
 Batch = dict[str, Any]
@@ -39,19 +38,6 @@ LINKS = {
     "crop.antialias": "antialias",
 }
 """Path into the config -> argument of `FaceWindowDataModule`."""
-
-
-class GeneratorSettings(Protocol):
-    """What the stage "generator" of every model must say."""
-
-    lr: float
-    betas: tuple[float, float]
-    total_steps: int
-    final_lr_share: float
-    sync_weight: float
-    sync_below: float | None
-    sync_after: int | None
-    expert_batch_statistics: bool
 
 
 class TrainedAnimator(Animator):
@@ -210,9 +196,7 @@ class TrainedAnimator(Animator):
         own = self.config.expert_training if self.stage == "expert" else self.settings
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trainable, lr=own.lr, betas=tuple(own.betas))
-        steps, share = own.total_steps, own.final_lr_share
-        schedule = LambdaLR(optimizer, lambda step: cosine_fall(step / steps, share))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(optimizer, cosine(0, own.total_steps, own.final_lr_share))
 
 
 def recipe(
@@ -247,8 +231,3 @@ def recipe(
 def pictures(pixels: Tensor) -> Tensor:
     """uint8 as float in [0, 1]."""
     return pixels / 255
-
-
-def cosine_fall(progress: float, share: float) -> float:
-    """Factor on the learning rate after a part of the training: from 1 along a cosine to `share`."""
-    return share + (1 - share) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2

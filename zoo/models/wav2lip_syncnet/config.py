@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
 from zoo.models.talking_face.config import (
+    AnimatorConfig,
     CropConfig,
     DiscriminatorConfig,
     ExpertConfig,
     ExpertTrainingConfig,
+    GeneratorSettings,
 )
 from zoo.nn.wav2lip import GeneratorChannels
 
@@ -54,7 +56,7 @@ class GeneratorConfig(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorTrainingConfig(ZooConfig):
+class GeneratorTrainingConfig(GeneratorSettings):
     """Stage "generator" (paper, sections 3.2 to 3.4)."""
 
     lr: float = 1e-4
@@ -62,25 +64,14 @@ class GeneratorTrainingConfig(ZooConfig):
     betas: tuple[float, float] = (0.9, 0.999)
     """Of Adam; 0.5 and 0.999 with a discriminator."""
     total_steps: int = 300_000
-    """Optimizer steps."""
     sync_weight: float = 0.01
     """Share of the sync loss; 0.03 with a discriminator."""
     perceptual_weight: float = 0.0
     """Share of the discriminator's verdict, 0.07 in the paper; needs a discriminator."""
-    sync_below: float | None = 0.75
-    """The sync loss counts once it is below this in validation."""
-    sync_after: int | None = None
-    """It also counts from this step on."""
-    mouth_weight: float = 0.0
-    """Extra weight of the mouth in the L1 loss; 0 is the paper's."""
-    final_lr_share: float = 1.0
-    """The learning rate falls along a cosine to this share of itself; 1 keeps it."""
-    expert_batch_statistics: bool = False
-    """Run the frozen expert in train mode, as the official scripts do."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wav2LipConfig(ZooConfig):
+class Wav2LipConfig(AnimatorConfig):
     """Which networks there are, and how they are trained; the defaults are the released generator."""
 
     PRESETS: ClassVar[tuple[str, ...]] = (
@@ -100,18 +91,6 @@ class Wav2LipConfig(ZooConfig):
     """Needed to train a generator."""
     discriminator: DiscriminatorConfig | None = None
     """Needed to train with `perceptual_weight`."""
-    crop: CropConfig = field(default_factory=CropConfig)
-    """How faces are cut out."""
-    train_shift: int = -1
-    """Frame, counted from its own, with which the mel window of a frame starts in training."""
-    inference_shift: int = 0
-    """The same in use. parity: the official code differs from its own training by one frame."""
-    batch_size: int = 16
-    """Clips a step, over all processes; 64 for the paper's expert."""
-    windows: int = 2
-    """Windows a clip in stage "expert": two make a right and a wrong pair."""
-    expert_training: ExpertTrainingConfig = field(default_factory=ExpertTrainingConfig)
-    """Stage "expert"."""
     training: GeneratorTrainingConfig = field(default_factory=GeneratorTrainingConfig)
     """Stage "generator"."""
 
