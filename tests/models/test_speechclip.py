@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor
 from tests.models.batches import CAPTIONS, speechclip_batch
 from zoo.errors import ConfigError, ConversionError, MediaError
 from zoo.models.speechclip import official
-from zoo.models.speechclip.config import SpeechCLIPConfig, TrainingConfig
-from zoo.models.speechclip.module import SpeechCLIP, warmup_decay
+from zoo.models.speechclip.config import SpeechCLIPConfig
+from zoo.models.speechclip.module import SpeechCLIP
 from zoo.models.speechclip.network import feature_lengths
 from zoo.models.speechclip.retrieval import ValidationSet
 from zoo.nn.clip import CLIP_VOCABULARY
@@ -199,13 +200,13 @@ def test_feature_lengths_round_half_to_even() -> None:
 
 
 def test_schedule() -> None:
-    settings = TrainingConfig(lr=1e-4, final_lr=1e-8, warmup_steps=10, total_steps=110)
-    assert warmup_decay(0, settings) == pytest.approx(0.1)
-    assert warmup_decay(9, settings) == pytest.approx(1.0)
-    assert warmup_decay(10, settings) == pytest.approx(1.0)
-    assert warmup_decay(60, settings) == pytest.approx(0.5, abs=1e-3)
-    assert warmup_decay(110, settings) * settings.lr == pytest.approx(1e-8)
-    assert warmup_decay(500, settings) * settings.lr == pytest.approx(1e-8)
+    changes = {"lr": 1e-4, "final_lr": 1e-8, "warmup_steps": 10, "total_steps": 110}
+    config = SpeechCLIPConfig.preset("tiny", {f"training.{k}": v for k, v in changes.items()})
+    plan: Any = SpeechCLIP(config).configure_optimizers()
+    (factor,) = plan["lr_scheduler"]["scheduler"].lr_lambdas
+    steps = (0, 9, 10, 60, 110, 500)
+    rates = [1e-4 * factor(step) for step in steps]
+    assert rates == pytest.approx([1e-5, 1e-4, 1e-4, 0.5e-4, 1e-8, 1e-8], rel=1e-3)
 
 
 def test_validation_keeps_each_picture_once() -> None:
