@@ -299,6 +299,7 @@ def talking_face_batch(config: Any) -> dict[str, Any]:
         "reference": torch.randint(0, 256, (clips, 5, 3, size, size), dtype=torch.uint8),
         "window_mel": torch.randn(clips, windows, 1, 80, 16),
         "frame_mel": torch.randn(clips, 5, 1, 80, 16),
+        "mouth": torch.randn(clips, windows, 5, 2),
     }
 
 

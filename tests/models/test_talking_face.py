@@ -15,6 +15,7 @@ from torch import Tensor
 from tests.models.batches import talking_face_batch, tiny_config
 from zoo.audio.mel import mel_front_end
 from zoo.errors import ConfigError, MediaError
+from zoo.hub.load import from_pretrained
 from zoo.models.synctalkface.module import SyncTalkFace
 from zoo.models.talking_face.training import TrainedAnimator
 from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
@@ -112,11 +113,12 @@ class Watched(Wav2Lip):
         return painted
 
 
-@pytest.mark.parametrize("shift", [-2, 0])
-def test_every_frame_has_its_own_sound_and_face(shift: int) -> None:
+@pytest.mark.parametrize(("shift", "reference"), [(-2, "first"), (0, "same")])
+def test_every_frame_has_its_own_sound_and_face(shift: int, reference: str) -> None:
     """At the rate of the film, in the generator's order of colours, part after part."""
     torch.manual_seed(0)
-    model = Watched(tiny_config("wav2lip_syncnet").replace(inference_shift=shift)).eval()
+    changes = {"inference_shift": shift, "reference": reference}
+    model = Watched(tiny_config("wav2lip_syncnet").replace(**changes)).eval()
     model.heard, model.seen, model.painted = [], [], []
     frames, sound = torch.randint(0, 256, (7, 3, 64, 64), dtype=torch.uint8), speech(0.6)
     film = model.animate(Video(frames, 30.0), sound, box=(0, 0, 64, 64), blend=False)
@@ -129,7 +131,8 @@ def test_every_frame_has_its_own_sound_and_face(shift: int) -> None:
     for k in inside:
         assert torch.equal(heard[k], mel[:, starts[k] : starts[k] + 16])
     faces = frames[torch.arange(18) % 7].flip(1) / 255
-    torch.testing.assert_close(seen[:, 3:], faces)
+    looks = faces if reference == "same" else faces[:1].expand_as(faces)
+    torch.testing.assert_close(seen[:, 3:], looks)
     torch.testing.assert_close(seen[:, :3, :32], faces[:, :, :32])
     assert not seen[:, :3, 32:].any()
     assert (film.frames.float() - 255 * painted.flip(1)).abs().max() <= 1
@@ -236,6 +239,19 @@ def test_the_expert_is_frozen_while_the_generator_learns(slug: str) -> None:
     model.training_step(talking_face_batch(model.config), 0).backward()
     assert all(torch.equal(v, before[k]) for k, v in model.expert.state_dict().items())
     assert all(p.grad is None for p in model.expert.parameters())
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+def test_the_drawn_mouth_guides_the_sound_and_is_not_saved(slug: str, tmp_path: Path) -> None:
+    model = build(slug, stage="generator").train()
+    batch = talking_face_batch(model.config)
+    latent = model.encode_audio(batch["frame_mel"])
+    model.guidance(latent, batch).backward()
+    encoders = [k for k, p in model.named_parameters() if p.grad is not None and p.grad.any()]
+    assert any("audio_encoder" in name for name in encoders)
+    assert all("audio_encoder" in name or name.startswith("mouth_head") for name in encoders)
+    loaded = from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert loaded.mouth_head is None and loaded.guidance(latent.detach(), batch) == 0
 
 
 @pytest.mark.parametrize("slug", CLASSES)

@@ -30,6 +30,7 @@ class Painted:
         frames_true_lips: (N, 3, S, S) from sound and true lips, which teaches the lip encoder.
         lips: (N, C) features of the true lips.
         stored: (N, C) what the memory has for them.
+        sound: (N, C) features of the sound.
         lip_address: (N, S) how the lips address the values.
         address: (N, S) how the sound addresses the keys.
     """
@@ -38,6 +39,7 @@ class Painted:
     frames_true_lips: Tensor
     lips: Tensor
     stored: Tensor
+    sound: Tensor
     lip_address: Tensor
     address: Tensor
 
@@ -49,6 +51,7 @@ class SyncTalkFaceNetwork(nn.Module):
         super().__init__()
         channels = GeneratorChannels.scaled(config.width)
         size, features = config.image_size, channels.audio[-1]
+        self.features = features
         self.audio_encoder = AudioEncoder(channels.audio)
         self.lip_encoder = FaceTower(channels.audio, size)
         self.memory = KeyValueMemory(config.memory.slots, features, config.memory.kappa)
@@ -102,6 +105,7 @@ class SyncTalkFaceNetwork(nn.Module):
             frames_true_lips=self.decode(lips, sound, skips, faces),
             lips=lips,
             stored=self.memory.read(lip_address),
+            sound=sound,
             lip_address=lip_address,
             address=recalled.address,
         )

@@ -85,6 +85,11 @@ class Animator(ZooModule):
         """Frame, counted from its own, with which the mel window of a frame starts."""
         raise NotImplementedError
 
+    @property
+    def one_reference(self) -> bool:
+        """Whether a film's first frame shows the looks of all, instead of each its own."""
+        return False
+
     def encode_audio(self, mel: Tensor) -> Tensor:
         """Latents (B, T, C) of mel windows (B, T, 1, 80, 16), one a frame; gradients flow."""
         raise NotImplementedError
@@ -196,19 +201,26 @@ class Animator(ZooModule):
         """The frames (n, 3, H, W) uint8 of the film whose numbers are `rows`."""
         source = paste.order[rows]
         controls = {name: value[rows] for name, value in paste.controls.items()}
-        faces = self.paint(crops[source], paste.windows[rows], controls)
+        looks = crops[:1].expand_as(crops[source]) if self.one_reference else crops[source]
+        faces = self.paint(crops[source], paste.windows[rows], controls, references=looks)
         boxes = paste.boxes[source.numpy()]
         return paste_faces(paste.frames[source], faces, boxes, blend=blend)
 
     def paint(
-        self, crops: Tensor, windows: Tensor, controls: Mapping[str, Tensor] | None = None
+        self,
+        crops: Tensor,
+        windows: Tensor,
+        controls: Mapping[str, Tensor] | None = None,
+        *,
+        references: Tensor | None = None,
     ) -> Tensor:
         """New faces for crops of a clip.
 
         Args:
-            crops: (T, 3, S, S) uint8 RGB; each is target and reference at once.
+            crops: (T, 3, S, S) uint8 RGB, whose lower halves are repainted.
             windows: (T, 1, 80, 16) mel.
             controls: further arguments of `generate`, (T, ...) each.
+            references: (T, 3, S, S) uint8 RGB, whole faces; None: the crops themselves.
 
         Returns:
             (T, 3, S, S) float RGB in [0, 1], on the CPU.
@@ -216,9 +228,10 @@ class Animator(ZooModule):
         with evaluation(self):
             like = next(self.parameters())
             bgr = crops.flip(1).to(like)[None] / 255
+            looks = bgr if references is None else references.flip(1).to(like)[None] / 255
             latent = self.encode_audio(windows.to(like)[None])
             given = {k: v.to(like)[None] for k, v in (controls or {}).items()}
-            painted = self.generate(latent, generator_input(bgr, bgr), **given)[0]
+            painted = self.generate(latent, generator_input(bgr, looks), **given)[0]
         return painted.float().cpu().flip(1)
 
 

@@ -71,6 +71,11 @@ class GeneratorSettings(AdamSettings):
     """Share of the sync loss."""
     mouth_weight: float = 0.0
     """Extra weight of the mouth in the L1 loss; 0 is the paper's."""
+    guide: Literal["none", "mouth"] = "none"
+    """What must be told from the sound's features: nothing but what painting needs, as in the
+    paper; or the opening and width of the drawn mouth, which generated corpora know."""
+    guide_weight: float = 0.0
+    """Weight of that."""
     sync_below: float | None = 0.75
     """The sync loss counts once it is below this in validation."""
     sync_after: int | None = None
@@ -105,6 +110,9 @@ class AnimatorConfig(ZooConfig):
     """Frame, counted from its own, with which the mel window of a frame starts in training."""
     inference_shift: int = 0
     """The same in use. parity: the official code differs from its own training by one frame."""
+    reference: Literal["same", "first"] = "same"
+    """Whose looks a frame gets in use: its own, mouth and all, as in the official code; or those of
+    the clip's first frame, which leave nothing but the sound to say where the lips are."""
     batch_size: int = 16
     """Clips a step, over all processes; 64 for Wav2Lip's expert."""
     windows: int = 2

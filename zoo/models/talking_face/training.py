@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
@@ -45,17 +46,33 @@ class TrainedAnimator(Animator):
 
     Args:
         config: of the model.
-        stage: what `fit` trains: "expert", then "generator".
+        stage: what `fit` trains: "expert", then "generator"; without it, what training alone needs is
+            left out.
     """
 
+    training_only: ClassVar[tuple[str, ...]] = (r"^mouth_head\.",)
     config: Any
     expert: SyncExpert | None
 
-    def __init__(self, config: ZooConfig, stage: StageName) -> None:
+    def __init__(self, config: ZooConfig, stage: StageName | None) -> None:
         super().__init__(config)
         self.stage = stage
+        self.mouth_head: nn.Linear | None = None
         self.sync_counts = False
         """Whether the sync loss has begun to count."""
+
+    def guide_by_mouth(self, features: int) -> None:
+        """Give a training run its head that tells the mouth from the sound's features (N,)."""
+        if self.stage == "generator" and self.settings.guide == "mouth":
+            self.mouth_head = nn.Linear(features, 2)
+
+    def guidance(self, latent: Tensor, batch: Batch) -> Tensor:
+        """Weighted error of the mouth told from latents (B, 5, C) of the first windows."""
+        if self.mouth_head is None:
+            return latent.new_zeros(())
+        loss = F.mse_loss(self.mouth_head(latent), batch["mouth"][:, 0])
+        self.log("train/mouth", loss.detach(), batch_size=len(latent))
+        return self.settings.guide_weight * loss
 
     def train_only(self, networks: Iterable[nn.Module | None]) -> None:
         """Freeze everything but these."""
@@ -82,6 +99,11 @@ class TrainedAnimator(Animator):
     def image_size(self) -> int:
         """Side of a face in pixels."""
         return int(self.config.image_size)
+
+    @property
+    def one_reference(self) -> bool:
+        """Whether a film's first frame shows the looks of all, instead of each its own."""
+        return bool(self.config.reference == "first")
 
     @property
     def mel_shift(self) -> int:
@@ -222,7 +244,8 @@ def recipe(
     guide = {"expert_training.guide": "guide"}
     stages = [Stage(name="expert", max_steps="expert_training.total_steps", links=guide)]
     if generator:
-        stages.append(Stage(name="generator", max_steps="training.total_steps"))
+        guide = {"training.guide": "guide"}
+        stages.append(Stage(name="generator", max_steps="training.total_steps", links=guide))
     return Recipe(
         stages=tuple(stages), datamodule=FaceWindowDataModule, links={**LINKS, **(links or {})}
     )

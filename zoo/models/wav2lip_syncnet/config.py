@@ -134,6 +134,7 @@ class Wav2LipConfig(AnimatorConfig):
             crop=CropConfig.tiny(),
             train_shift=-2,
             inference_shift=-2,
+            reference="first",
             batch_size=6,
             windows=8,
             expert_training=ExpertTrainingConfig(
@@ -147,10 +148,12 @@ class Wav2LipConfig(AnimatorConfig):
             training=GeneratorTrainingConfig(
                 lr=1e-3,
                 total_steps=1000,
-                sync_weight=0.05,
+                sync_weight=0.15,
                 sync_below=None,
                 sync_after=450,
                 mouth_weight=3.0,
+                guide="mouth",
+                guide_weight=0.1,
                 final_lr_share=0.05,
             ),
         )

@@ -35,7 +35,7 @@ class Wav2Lip(TrainedAnimator):
     Config: ClassVar[type[Wav2LipConfig]] = Wav2LipConfig
     float32_keys: ClassVar[tuple[str, ...]] = (r".*\.norm\..*",)
 
-    def __init__(self, config: Wav2LipConfig, stage: StageName = "generator") -> None:
+    def __init__(self, config: Wav2LipConfig, stage: StageName | None = None) -> None:
         super().__init__(config, stage)
         self.config: Wav2LipConfig = config
         size = config.image_size
@@ -52,7 +52,9 @@ class Wav2Lip(TrainedAnimator):
         judged = config.training.perceptual_weight > 0
         if judged and self.discriminator is None:
             raise ConfigError("training.perceptual_weight is above 0: give a discriminator, too")
-        painting = [self.generator, self.discriminator if judged else None]
+        if generator is not None:
+            self.guide_by_mouth(generator.channels.audio[-1])
+        painting = [self.generator, self.mouth_head, self.discriminator if judged else None]
         self.train_only([self.expert] if stage == "expert" else painting)
 
     @classmethod
@@ -81,11 +83,12 @@ class Wav2Lip(TrainedAnimator):
     def generator_loss(self, batch: Batch) -> Tensor:
         """Weighted sum of sync loss, discriminator and L1 (paper, section 3.4)."""
         settings = self.config.training
-        target, painted = self._paint(batch)
+        latent = self.encode_audio(batch["frame_mel"])
+        target, painted = self._paint(batch, latent)
         perceptual = settings.perceptual_weight
         sync = self.sync_share()
         l1 = weighted_l1(painted, target, settings.mouth_weight)
-        loss = (1 - sync - perceptual) * l1
+        loss = (1 - sync - perceptual) * l1 + self.guidance(latent, batch)
         if sync > 0:
             loss = loss + sync * self.sync_loss(batch, painted)
         if perceptual > 0:
@@ -97,16 +100,15 @@ class Wav2Lip(TrainedAnimator):
         self.log("train/l1", l1.detach(), batch_size=len(target))
         return loss
 
-    def _paint(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _paint(self, batch: Batch, latent: Tensor) -> tuple[Tensor, Tensor]:
         """True and generated frames (B, 5, 3, S, S) of the first window of each clip."""
         target, reference = pictures(batch["faces"][:, 0]), pictures(batch["reference"])
-        latent = self.encode_audio(batch["frame_mel"])
         return target, self.generate(latent, generator_input(target, reference))
 
     def validate_generator(self, batch: Batch) -> None:
         """Log L1, sync loss, and the loss as it is once the sync loss counts."""
         settings, size = self.config.training, len(batch["faces"])
-        target, painted = self._paint(batch)
+        target, painted = self._paint(batch, self.encode_audio(batch["frame_mel"]))
         self.log_faces(batch, target, painted)
         sync = self.sync_loss(batch, painted)
         self.log("val/sync", sync, prog_bar=True, batch_size=size)
