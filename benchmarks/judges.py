@@ -6,7 +6,8 @@ Clips are made afresh: other seed, held-out voices, faces and sentences. Printed
 intervals over recordings (people):
 
 - judge_asr: word and character error rates of clean sound, and of sound that a judge should
-  tolerate (quieter, band-limited, some noise) or reject (backwards, heavy noise); word times.
+  tolerate (quieter, band-limited, some noise) or reject (backwards, heavy noise); by voice; word
+  times.
 - judge_syncnet: how often a planted offset of -10..10 frames is found, within one frame, in three
   seconds of a clip; how often the right sound is nearer than another clip's.
 - judge_landmarks: distance from the points that the faces were drawn by, in pixels of 224 and in
@@ -19,6 +20,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ SYNC_STREAM = 90  # no corpus draws its clips from it
 OFFSETS = range(-10, 11)
 FRAMES = 75
 SAMPLES = 640
+FEWEST = 8  # clips of a voice for a figure of its own
 
 
 def of_texts(metric: WER | CER, heard: Sequence[str], clips: Sequence[Utterance]) -> Any:
@@ -88,14 +91,33 @@ def recognition(judge: Any, data: Path) -> Found:
         found[f"WER, {name} (%)"] = of_texts(WER(), texts, clips)
         if name == "clean":
             found["CER, clean (%)"] = of_texts(CER(), texts, clips)
+            found |= by_voice(texts, clips, data)
             found |= word_times(heard, clips, data)
     return found
 
 
+def truths_of(data: Path) -> dict[str, Any]:
+    """What the corpus knows of its test clips, by id without the split."""
+    truths = json.loads((data / "ground_truth" / "test.json").read_text(encoding="utf-8"))
+    return {truth["id"].removeprefix("test/"): truth for truth in truths}
+
+
+def by_voice(texts: Sequence[str], clips: Sequence[Utterance], data: Path) -> Found:
+    """Word error rates of clean sound, voice by voice."""
+    truths, groups = truths_of(data), defaultdict(list)
+    for text, clip in zip(texts, clips, strict=True):
+        variant = truths[clip.id.removeprefix("test/")]["voice"]["variant"]
+        groups[variant].append((text, clip))
+    return {
+        f"WER, clean, voice {voice} (%)": of_texts(WER(), *zip(*groups[voice], strict=True))
+        for voice in sorted(groups)
+        if len(groups[voice]) >= FEWEST
+    }
+
+
 def word_times(heard: Sequence[Any], clips: Sequence[Utterance], data: Path) -> Found:
     """Distance of the start of a word from the true one, where all words are right."""
-    truths = json.loads((data / "ground_truth" / "test.json").read_text(encoding="utf-8"))
-    words = {truth["id"].removeprefix("test/"): truth["words"] for truth in truths}
+    words = {name: truth["words"] for name, truth in truths_of(data).items()}
     errors, sources = [], []
     for transcript, clip in zip(heard, clips, strict=True):
         true = words.get(clip.id.removeprefix("test/"), [])
