@@ -32,10 +32,11 @@ def test_the_schema_is_a_schema() -> None:
 
 
 def test_what_is_written_is_read(finished, tmp_path) -> None:
-    path = finished.save(tmp_path / "x.json")
+    folder = tmp_path / "made" / "by saving"
+    path = finished.save(folder / "x.json")
     assert load_result(path) == finished
-    assert load_results(tmp_path) == [finished]
-    assert list(tmp_path.iterdir()) == [path], "no half-written file stays behind"
+    assert load_results(folder) == [finished]
+    assert list(folder.iterdir()) == [path], "no half-written file stays behind"
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,9 @@ class Result:
         return self.task, str(self.data["integrity"]["references_sha256"])
 
     def save(self, path: Path) -> Path:
-        """Validate and write."""
+        """Validate and write; folders that lack are made."""
         validate(self.data, path.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.data, indent=2, ensure_ascii=False, allow_nan=False)
         write_atomically(path, text + "\n")
         return path
