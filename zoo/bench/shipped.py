@@ -69,8 +69,9 @@ def _jobs(root: Path) -> Iterator[Job]:
             continue
         module, name = MODEL_CLASSES[entry.model]
         model_class = getattr(import_module(module), name)
+        reads = streams_of(model_class, folder)
         for task in list_tasks():
-            if task.corpus and fits(model_class, task) and understands(folder, task):
+            if task.corpus and fits(model_class, reads, task) and understands(folder, task):
                 done[task.key] = task
                 yield Job(entry.name, folder, task, task.corpus)
                 for ablate in task.ablations:
@@ -80,9 +81,21 @@ def _jobs(root: Path) -> Iterator[Job]:
             yield Job(f"{PREFIX}{row}", None, task, task.corpus)
 
 
-def fits(model_class: type, task: Task) -> bool:
+def streams_of(model_class: type, folder: Path) -> Sequence[str] | None:
+    """What a checkpoint reads, where its class or configuration says so ("video", "audio")."""
+    reads: Any = getattr(model_class, "reads", None)
+    if not isinstance(reads, property):
+        return None if reads is None else tuple(reads)
+    import torch
+
+    kind: Any = model_class
+    config = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    with torch.device("meta"):
+        return tuple(kind(kind.Config.from_dict(config)).reads)
+
+
+def fits(model_class: type, reads: Sequence[str] | None, task: Task) -> bool:
     """Whether a class of models implements a task's protocol and reads what the task gives."""
-    reads = getattr(model_class, "reads", None)
     return issubclass(model_class, getattr(zoo.tasks, task.protocol)) and (
         reads is None or set(task.inputs) <= set(reads)
     )
