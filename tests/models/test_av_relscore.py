@@ -234,6 +234,8 @@ def test_language_model_takes_part_and_must_fit(model: AVRelScore) -> None:
     with pytest.raises(ConfigError, match="7 tokens"):
         other = LanguageModelConfig().replace(vocab_size=7, **sizes)
         heavy.attach_language_model(CharLM(CharLMConfig(network=other)))
+    with pytest.raises(ConfigError, match="AVRelScore is no character language model"):
+        heavy.attach_language_model(small())
 
 
 def test_corruption_is_drawn_from_the_seed_and_touches_what_it_should() -> None:

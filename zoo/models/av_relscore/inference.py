@@ -89,9 +89,13 @@ class AVRecognizer(ZooModule):
         """Let a character language model (`av_relscore.lm-lrs3`) take part in the search.
 
         Raises:
-            ConfigError: it knows other tokens.
+            ConfigError: it is no language model, or knows other tokens.
         """
-        network: TransformerLanguageModel = getattr(model, "network", model)
+        network = getattr(model, "network", model)
+        if not isinstance(network, TransformerLanguageModel):
+            raise ConfigError(
+                f"{type(model).__name__} is no character language model; av_relscore.lm-lrs3 is one"
+            )
         size = self.config.decoder.vocab_size
         if network.config.vocab_size != size:
             raise ConfigError(
