@@ -210,7 +210,7 @@ def main() -> int:
             found = compare(model, clips, args.strip)
             if hasattr(model, "addresses"):
                 found |= memory(model, clips)
-            show(f"{name}, seed {args.seed}", found)
+            show(f"{name}, {args.data or f'seed {args.seed}'}", found)
             if args.cards:
                 command = f"python benchmarks/talking_faces.py --seed {args.seed}"
                 keep(checkout_folder() / name, found, command)

@@ -84,7 +84,7 @@ def result_file(folder: Path, subset: dict[str, Any] | None = None, sha256: str 
 
 def test_every_saved_folder_has_a_card(folder: Path):
     card = ModelCard.load(folder / "README.md")
-    assert card.data.library_name == "zoo"
+    assert card.data.to_dict()["library_name"] == "zoo"
     assert "small" in card.data.tags
     assert "No result of the harness" in card.text
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
