@@ -93,6 +93,25 @@ class AudioEncoder(nn.Sequential):
             ConvBlock(fourth, last, padding=0),
             ConvBlock(last, last, kernel=1, padding=0),
         )
+        self.deep = deep
+
+    def start_from(self, other: AudioEncoder) -> None:
+        """Copy the weights of another encoder of the same widths; a deep one's extra block is left
+        out.
+
+        Raises:
+            ConfigError: the widths differ, or this encoder is the deeper one.
+        """
+        blocks = list(other)
+        if other.deep and not self.deep:
+            del blocks[-3]
+        try:
+            self.load_state_dict(nn.Sequential(*blocks).state_dict())
+        except RuntimeError as error:
+            raise ConfigError(
+                "an audio encoder can only start from one with the same widths; give both the same "
+                "audio_channels"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

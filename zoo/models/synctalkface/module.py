@@ -30,6 +30,7 @@ from zoo.nn.lip_sync_losses import (
 from zoo.nn.modes import mode_of
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import WINDOW, SyncExpert
+from zoo.nn.wav2lip import AudioEncoder
 from zoo.tasks import SpeechLike, Video
 from zoo.training.recipe import Recipe
 
@@ -83,6 +84,11 @@ class SyncTalkFace(TrainedAnimator):
         weights = None if address is None else address.flatten(0, 1)
         painted = self.network.generate(latent.flatten(0, 1), faces.flatten(0, 1), weights)
         return by_clip(painted, faces)
+
+    @property
+    def audio_encoder_in_use(self) -> AudioEncoder:
+        """The network's audio encoder."""
+        return self.network.audio_encoder
 
     def addresses(self, latent: Tensor) -> Tensor:
         """Weights (B, T, N) over the memory's slots that latents (B, T, C) give."""

@@ -76,6 +76,9 @@ class GeneratorSettings(AdamSettings):
     paper; or the opening and width of the drawn mouth, which generated corpora know."""
     guide_weight: float = 0.0
     """Weight of that."""
+    audio_from_expert: bool = False
+    """Start the audio encoder as a copy of the expert's (all blocks but one are alike), which
+    already hears what lips do; False starts at random, as the paper does."""
     sync_below: float | None = 0.75
     """The sync loss counts once it is below this in validation."""
     sync_after: int | None = None

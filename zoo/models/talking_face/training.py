@@ -23,6 +23,7 @@ from zoo.nn.lip_sync_losses import (
     tracking_loss,
 )
 from zoo.nn.sync_expert import SyncExpert
+from zoo.nn.wav2lip import AudioEncoder
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.schedules import cosine, scheduled
 
@@ -60,6 +61,19 @@ class TrainedAnimator(Animator):
         self.mouth_head: nn.Linear | None = None
         self.sync_counts = False
         """Whether the sync loss has begun to count."""
+
+    def setup(self, stage: str) -> None:
+        """Start the audio encoder from the expert's where the configuration says so."""
+        super().setup(stage)
+        fresh = stage == "fit" and self.stage == "generator"
+        if fresh and self.settings.audio_from_expert:
+            # what a run resumes from is read after this
+            self.audio_encoder_in_use.start_from(self.sync_expert.audio_encoder)
+
+    @property
+    def audio_encoder_in_use(self) -> AudioEncoder:
+        """The generator's audio encoder."""
+        raise NotImplementedError
 
     def guide_by_mouth(self, features: int) -> None:
         """Give a training run its head that tells the mouth from the sound's features (N,)."""

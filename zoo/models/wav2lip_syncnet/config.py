@@ -153,7 +153,8 @@ class Wav2LipConfig(AnimatorConfig):
                 sync_after=450,
                 mouth_weight=3.0,
                 guide="mouth",
-                guide_weight=0.1,
+                guide_weight=1.0,
+                audio_from_expert=True,
                 final_lr_share=0.05,
             ),
         )

@@ -19,7 +19,7 @@ from zoo.nn.face_windows import by_clip, generator_input
 from zoo.nn.lip_sync_losses import discriminator_loss, perceptual_loss, weighted_l1
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import SyncExpert
-from zoo.nn.wav2lip import Wav2LipGenerator
+from zoo.nn.wav2lip import AudioEncoder, Wav2LipGenerator
 from zoo.training.recipe import Recipe
 
 
@@ -69,6 +69,11 @@ class Wav2Lip(TrainedAnimator):
     def generate(self, latent: Tensor, faces: Tensor) -> Tensor:
         """Faces (B, T, 3, S, S) BGR in [0, 1]; arguments as `Animator.generate`."""
         return by_clip(self._generator(latent.flatten(0, 1), faces.flatten(0, 1)), faces)
+
+    @property
+    def audio_encoder_in_use(self) -> AudioEncoder:
+        """The generator's audio encoder."""
+        return self._generator.audio_encoder
 
     @property
     def _generator(self) -> Wav2LipGenerator:
