@@ -15,7 +15,6 @@ from torch import Tensor
 from tests.models.batches import talking_face_batch, tiny_config
 from zoo.audio.mel import mel_front_end
 from zoo.errors import ConfigError, MediaError
-from zoo.hub.load import from_pretrained
 from zoo.models.synctalkface.module import SyncTalkFace
 from zoo.models.talking_face.training import TrainedAnimator
 from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
@@ -242,16 +241,40 @@ def test_the_expert_is_frozen_while_the_generator_learns(slug: str) -> None:
 
 
 @pytest.mark.parametrize("slug", CLASSES)
-def test_the_drawn_mouth_guides_the_sound_and_is_not_saved(slug: str, tmp_path: Path) -> None:
+def test_the_drawn_mouth_guides_the_sound(slug: str) -> None:
     model = build(slug, stage="generator").train()
     batch = talking_face_batch(model.config)
-    latent = model.encode_audio(batch["frame_mel"])
-    model.guidance(latent, batch).backward()
-    encoders = [k for k, p in model.named_parameters() if p.grad is not None and p.grad.any()]
-    assert any("audio_encoder" in name for name in encoders)
-    assert all("audio_encoder" in name or name.startswith("mouth_head") for name in encoders)
-    loaded = from_pretrained(model.save_pretrained(tmp_path / "model"))
-    assert loaded.mouth_head is None and loaded.guidance(latent.detach(), batch) == 0
+    model.guidance(batch).backward()
+    taught = [k for k, p in model.named_parameters() if p.grad is not None and p.grad.any()]
+    assert taught and all("audio_encoder" in name for name in taught)
+    heard = model.encode_audio(batch["window_mel"]).detach()
+    middle = -model.config.train_shift
+    for frame in range(5):
+        followed = {**batch, "mouth": torch.randn_like(batch["mouth"])}
+        followed["mouth"][:, :, frame] = heard[..., :2]
+        assert (model.guidance(followed).item() < 1e-5) is (frame == middle)
+    free = CLASSES[slug](model.config.replace(**{"training.guide": "none"}), stage="generator")
+    assert free.guidance(batch) == 0
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_sound_can_start_where_the_expert_is(slug: str, copied: bool) -> None:
+    narrow: Any = tiny_config(slug)
+    parts = narrow.generator.audio_channels if slug == "wav2lip_syncnet" else (2, 4, 8, 16, 32)
+    sizes = {"expert.face_channels": parts, "expert.audio_channels": parts}
+    config = narrow.replace(**sizes, **{"training.audio_from_expert": copied})
+    model = CLASSES[slug](config, stage="generator")
+    mel = torch.randn(2, 1, 80, 16)
+
+    def heard(encoder: Any) -> Tensor:
+        blocks = list(encoder.eval())
+        kept = blocks[:-3] + blocks[-2:] if encoder.deep else blocks
+        return torch.nn.Sequential(*kept)(mel)
+
+    model.setup("fit")
+    own, expert = heard(model.audio_encoder_in_use), heard(model.sync_expert.audio_encoder)
+    assert torch.equal(own, expert) is copied
 
 
 @pytest.mark.parametrize("slug", CLASSES)

@@ -9,6 +9,7 @@ from zoo.errors import ConfigError
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import SyncExpert
 from zoo.nn.wav2lip import (
+    AudioEncoder,
     FaceGenerator,
     GeneratorChannels,
     Wav2LipGenerator,
@@ -66,3 +67,16 @@ def test_a_closed_gate_copies_and_an_open_one_paints() -> None:
     assert torch.equal(given_pixels(faces)[:, :, 4:], faces[:, 3:, 4:])
     logits[:, 3] = 100
     assert torch.allclose(paint(logits, faces), torch.full((1, 3, 8, 8), 0.5))
+
+
+def test_an_audio_encoder_starts_from_one_of_its_widths_only() -> None:
+    shallow, deep, other = (
+        AudioEncoder(NARROW),
+        AudioEncoder(NARROW, deep=True),
+        AudioEncoder((2, 4, 4, 8, 16), deep=True),
+    )
+    shallow.start_from(deep)
+    assert torch.equal(shallow[-2].conv.weight, deep[-2].conv.weight)
+    for wrong in (lambda: shallow.start_from(other), lambda: deep.start_from(shallow)):
+        with pytest.raises(ConfigError, match="of the same widths"):
+            wrong()

@@ -109,8 +109,8 @@ class AudioEncoder(nn.Sequential):
             self.load_state_dict(nn.Sequential(*blocks).state_dict())
         except RuntimeError as error:
             raise ConfigError(
-                "an audio encoder can only start from one with the same widths; give both the same "
-                "audio_channels"
+                "an audio encoder can only start from one of the same widths, no shallower than "
+                "itself; give both the same audio_channels"
             ) from error
 
 

@@ -59,8 +59,7 @@ class SyncTalkFace(TrainedAnimator):
         judged = config.training.gan_weight > 0
         if judged and self.discriminator is None:
             raise ConfigError("training.gan_weight is above 0: give a discriminator, too")
-        self.guide_by_mouth(self.network.features)
-        painting = [self.network, self.mouth_head, self.discriminator if judged else None]
+        painting = [self.network, self.discriminator if judged else None]
         self.train_only([self.expert] if stage == "expert" else painting)
 
     @classmethod
@@ -124,8 +123,7 @@ class SyncTalkFace(TrainedAnimator):
         loss = (1 - share - lip_share - settings.gan_weight) * l1
         loss = loss + settings.store_weight * store_loss(painted.lips, painted.stored)
         loss = loss + settings.align_weight * align_loss(painted.lip_address, painted.address)
-        sound = by_clip(painted.sound, batch["frame_mel"])
-        loss = loss + self.guidance(sound, batch)
+        loss = loss + self.guidance(batch)
         if share > 0:
             loss = loss + share * sum(self.sync_loss(batch, frames) for frames in films(painted))
         if lip_share > 0:

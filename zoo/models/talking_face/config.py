@@ -72,8 +72,8 @@ class GeneratorSettings(AdamSettings):
     mouth_weight: float = 0.0
     """Extra weight of the mouth in the L1 loss; 0 is the paper's."""
     guide: Literal["none", "mouth"] = "none"
-    """What must be told from the sound's features: nothing but what painting needs, as in the
-    paper; or the opening and width of the drawn mouth, which generated corpora know."""
+    """What the sound's features have to follow: nothing but what painting needs, as in the paper;
+    or the opening and width of the drawn mouth, which generated corpora know."""
     guide_weight: float = 0.0
     """Weight of that."""
     audio_from_expert: bool = False

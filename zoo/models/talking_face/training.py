@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
@@ -47,18 +46,15 @@ class TrainedAnimator(Animator):
 
     Args:
         config: of the model.
-        stage: what `fit` trains: "expert", then "generator"; without it, what training alone needs is
-            left out.
+        stage: what `fit` trains: "expert", then "generator".
     """
 
-    training_only: ClassVar[tuple[str, ...]] = (r"^mouth_head\.",)
     config: Any
     expert: SyncExpert | None
 
     def __init__(self, config: ZooConfig, stage: StageName | None) -> None:
         super().__init__(config)
         self.stage = stage
-        self.mouth_head: nn.Linear | None = None
         self.sync_counts = False
         """Whether the sync loss has begun to count."""
 
@@ -75,18 +71,17 @@ class TrainedAnimator(Animator):
         """The generator's audio encoder."""
         raise NotImplementedError
 
-    def guide_by_mouth(self, features: int) -> None:
-        """Give a training run its head that tells the mouth from the sound's features (N,)."""
-        if self.stage == "generator" and self.settings.guide == "mouth":
-            self.mouth_head = nn.Linear(features, 2)
-
-    def guidance(self, latent: Tensor, batch: Batch) -> Tensor:
-        """Weighted error of the mouth told from latents (B, 5, C) of the first windows."""
-        if self.mouth_head is None:
-            return latent.new_zeros(())
-        loss = F.mse_loss(self.mouth_head(latent), batch["mouth"][:, 0])
+    def guidance(self, batch: Batch) -> Tensor:
+        """Weighted distance of the sound's features from the mouth, in all windows of the clips."""
+        settings = self.settings
+        if settings.guide == "none" or settings.guide_weight == 0:
+            return torch.zeros((), device=self.device)
+        # what is heard in a window belongs to the frame that it is shifted from
+        middle = -self.config.train_shift
+        latent = self.encode_audio(batch["window_mel"])
+        loss = tracking_loss(latent, batch["mouth"][:, :, middle])
         self.log("train/mouth", loss.detach(), batch_size=len(latent))
-        return self.settings.guide_weight * loss
+        return settings.guide_weight * loss
 
     def train_only(self, networks: Iterable[nn.Module | None]) -> None:
         """Freeze everything but these."""

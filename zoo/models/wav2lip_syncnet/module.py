@@ -52,9 +52,7 @@ class Wav2Lip(TrainedAnimator):
         judged = config.training.perceptual_weight > 0
         if judged and self.discriminator is None:
             raise ConfigError("training.perceptual_weight is above 0: give a discriminator, too")
-        if generator is not None:
-            self.guide_by_mouth(generator.channels.audio[-1])
-        painting = [self.generator, self.mouth_head, self.discriminator if judged else None]
+        painting = [self.generator, self.discriminator if judged else None]
         self.train_only([self.expert] if stage == "expert" else painting)
 
     @classmethod
@@ -93,7 +91,7 @@ class Wav2Lip(TrainedAnimator):
         perceptual = settings.perceptual_weight
         sync = self.sync_share()
         l1 = weighted_l1(painted, target, settings.mouth_weight)
-        loss = (1 - sync - perceptual) * l1 + self.guidance(latent, batch)
+        loss = (1 - sync - perceptual) * l1 + self.guidance(batch)
         if sync > 0:
             loss = loss + sync * self.sync_loss(batch, painted)
         if perceptual > 0:
