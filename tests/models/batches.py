@@ -242,13 +242,17 @@ def av_relscore_batch(config: Any) -> dict[str, Any]:
 def lip2speech_config() -> ZooConfig:
     from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 
-    small = {"first.stem_widths": (8, 8, 16, 16), "first.conformer.num_layers": 1}
+    small = {
+        "first.stem_widths": (8, 8, 16, 16),
+        "first.conformer.num_layers": 1,
+        "lips_source": None,
+    }
     return Lip2SpeechUnitConfig.preset("tiny", {**small, "vocoder.generator.channels": 32})
 
 
 def lip2speech_batch(config: Any) -> dict[str, Any]:
     lengths = torch.tensor([9, 6])
-    video = torch.randn(2, 9, 88, 88)
+    video = torch.randn(2, 9, 48, 48)
     video[1, 6:] = 0
     labels = torch.randint(4, 4 + config.first.num_units, (2, 18))
     labels[1, 11], labels[1, 12:] = 2, 1

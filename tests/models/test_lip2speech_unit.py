@@ -12,8 +12,11 @@ import torch
 from tests.make_media import tone, write_clip
 from tests.models.batches import lip2speech_config
 from tests.models.speech_training import last_checkpoint, train, unit_source, voice_source
+from zoo.data.mouths import Mouths
 from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
+from zoo.models.av_relscore.config import AVRelScoreConfig
+from zoo.models.av_relscore.module import AVRelScore
 from zoo.models.ge2e.config import GE2EConfig
 from zoo.models.ge2e.module import SpeakerEncoder
 from zoo.models.lip2speech_unit.augmentation import (
@@ -29,6 +32,7 @@ from zoo.models.lip2speech_unit.config import (
 )
 from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
 from zoo.tasks import Speech, Video
+from zoo.video.mouth_input import eval_input
 
 
 def build(**changes: Any) -> Lip2SpeechUnit:
@@ -64,6 +68,7 @@ def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None
         "training.batch_size": 2,
         "training.crop_samples": 6400,
         "training.gan_start": 2,
+        "lips_source": "null",
     }
     flags = [w for k, v in values.items() for w in (f"--model.config.{k}", str(v))]
     words = (*flags, "--data.eval_samples", "6400", "--max_steps", "4")
@@ -77,6 +82,35 @@ def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None
     assert not torch.equal(trained.vocoder.fc.weight, first.vocoder.fc.weight)
     assert float(trained.mean_speaker.norm()) == pytest.approx(1.0, abs=1e-5)
     assert trained.synthesize(mouths(5)).waveform.shape == (5 * 640,)
+
+
+def test_the_lips_start_from_a_recogniser(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    recogniser = AVRelScore(AVRelScoreConfig.tiny()).eval()
+    widths = recogniser.config.input.video_widths
+    source = recogniser.save_pretrained(tmp_path / "recogniser")
+    model = build(**{"first.stem_widths": widths, "lips_source": str(source)})
+    model.initialise_pretrained()
+    video = torch.randn(1, 4, 48, 48)
+    with torch.no_grad():
+        theirs = recogniser.network.video_front_end.eval()(video)
+        assert torch.equal(model.first.lips(video), theirs)
+    with pytest.raises(ConfigError, match="other sizes"):
+        build(
+            **{"lips_source": str(source), "first.stem_widths": (8, 8, 8, 8)}
+        ).initialise_pretrained()
+    judge = SpeakerEncoder(GE2EConfig.tiny()).save_pretrained(tmp_path / "voices")
+    with pytest.raises(ConfigError, match="no visual front-end"):
+        build(lips_source=str(judge)).initialise_pretrained()
+
+
+def test_training_sees_the_part_that_use_sees(tmp_path: Path) -> None:
+    window = build().config.window
+    clip = write_clip(tmp_path / "clip.mp4", frames=4, size=(224, 224))
+    seen = Mouths().window(clip, clip.name, window)
+    used = window.model_input(window.crops(clip, "avhubert"))
+    assert torch.equal(eval_input(seen, window.size), used)
+    assert used.shape[1:] == (48, 48)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 40])
@@ -116,7 +150,7 @@ def test_the_voice_may_be_a_vector_a_recording_or_the_mean(model: Lip2SpeechUnit
     assert vector.shape == (256,)
     assert torch.allclose(by_recording, model.synthesize(clip, vector).waveform, atol=1e-6)
     # units are read from the lips alone
-    reading = [model.read(torch.randn(5, 88, 88).fill_(0.3), v) for v in (vector, other)]
+    reading = [model.read(torch.randn(5, 48, 48).fill_(0.3), v) for v in (vector, other)]
     assert torch.equal(reading[0].units, reading[1].units)
     assert not torch.equal(reading[0].mel, reading[1].mel)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +21,9 @@ from zoo.data.speech_targets import PACKAGED_VOICES, SpeechTargets
 from zoo.data.speech_text import SpeechInMemory
 from zoo.data.unit_crops import MELS_A_UNIT, UnitCropDataModule
 from zoo.errors import DataError, MediaError
+from zoo.video.mouth import CROP_SIZE
 from zoo.video.mouth_input import INPUT_SIZE, eval_input, train_input
+from zoo.video.mouth_window import MouthWindow
 
 log = logging.getLogger(__name__)
 UNITS_A_FRAME = 2
@@ -40,6 +42,7 @@ class LipSpeechClips(Dataset[dict[str, Any]]):
         root: what those are relative to.
         targets: units and voices.
         mouths: where the crops come from.
+        window: which part of them is seen.
         front_end: name of the mel.
         train: random crops and mirroring instead of the middle.
     """
@@ -51,12 +54,13 @@ class LipSpeechClips(Dataset[dict[str, Any]]):
         root: Path,
         targets: SpeechTargets,
         mouths: Mouths,
+        window: MouthWindow,
         front_end: str,
         *,
         train: bool,
     ) -> None:
         self.recordings, self.videos, self.root = recordings, videos, root
-        self.targets, self.mouths, self.train = targets, mouths, train
+        self.targets, self.mouths, self.window, self.train = targets, mouths, window, train
         self.front_end = mel_front_end(front_end)
         self._kept: dict[int, Tensor] = {}
 
@@ -83,14 +87,14 @@ class LipSpeechClips(Dataset[dict[str, Any]]):
     def _grey(self, index: int, name: str) -> Tensor:
         if index not in self._kept:
             video = self.videos[name]
-            self._kept[index] = self.mouths.grey(self.root / video, video)
+            self._kept[index] = self.mouths.window(self.root / video, video, self.window)
         return self._kept[index]
 
     def _prepared(self, grey: Tensor) -> Tensor:
         if not self.train:
-            return eval_input(grey, INPUT_SIZE)
+            return eval_input(grey, self.window.size)
         # torch's generator is the one that loaders seed in every worker
-        return train_input(grey, Random(int(torch.randint(2**62, ()))), INPUT_SIZE)
+        return train_input(grey, Random(int(torch.randint(2**62, ()))), self.window.size)
 
 
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -130,6 +134,10 @@ class LipSpeechDataModule(UnitCropDataModule):
         speaker_source: checkpoint that makes the speaker vectors.
         front_end: mel front-end.
         mouth_preset: recipe of the mouth crops.
+        mouths: "aligned" (by landmarks) or "fixed" (the same part of every face track).
+        size: side of the square of a crop that is seen.
+        row: row of its centre.
+        column: column of it.
         landmarks: folder with landmarks laid out like the clips.
         crops: folder with ready-made mouth crops laid out like the clips.
         max_seconds: longer clips are left out of training.
@@ -150,6 +158,10 @@ class LipSpeechDataModule(UnitCropDataModule):
         speaker_source: str = PACKAGED_VOICES,
         front_end: str = "tacotron16k",
         mouth_preset: str = "avhubert",
+        mouths: Literal["aligned", "fixed"] = "aligned",
+        size: int = INPUT_SIZE,
+        row: int = CROP_SIZE // 2,
+        column: int = CROP_SIZE // 2,
         landmarks: str | None = None,
         crops: str | None = None,
         max_seconds: float | None = 24.0,
@@ -172,6 +184,7 @@ class LipSpeechDataModule(UnitCropDataModule):
         )
         folders = (Path(folder) if folder else None for folder in (landmarks, crops))
         self.mouths = Mouths(mouth_preset, *folders)
+        self.window = MouthWindow(mouths=mouths, size=size, row=row, column=column)
         self.clip_batch_size, self.max_clip_seconds = batch_size, max_seconds
 
     @property
@@ -208,6 +221,7 @@ class LipSpeechDataModule(UnitCropDataModule):
             self.root,
             self.targets(split),
             self.mouths,
+            self.window,
             self.front_end,
             train=train,
         )

@@ -14,6 +14,7 @@ from zoo.video import load_video
 from zoo.video.mouth import get_preset
 from zoo.video.mouth_input import to_grey
 from zoo.video.mouth_source import choose_source, cut_mouths
+from zoo.video.mouth_window import MouthWindow
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,24 @@ class Mouths:
             MediaError: the clip, or its landmarks, cannot be used.
         """
         return to_grey(self.cut(path, video))
+
+    def window(self, path: Path, video: str, window: MouthWindow) -> Tensor:
+        """The part of the crops that a lip reader is trained on: (T, side, side) uint8, with a
+        margin, at 25 frames a second.
+
+        Args:
+            path: the clip.
+            video: its path in the dataset.
+            window: which part; "fixed" looks for no mouth.
+
+        Raises:
+            MediaError: as of `grey`.
+        """
+        if window.mouths == "aligned" or self.crops is not None:
+            crops = self.grey(path, video)
+        else:
+            crops = to_grey(window.cut_frames(load_video(path).frames, self.preset))
+        return window.cut(crops).clone()
 
     def cut(self, path: Path, video: str) -> Tensor:
         """Crops (T, 3, 96, 96) uint8; arguments as above."""

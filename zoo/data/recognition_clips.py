@@ -15,8 +15,7 @@ from zoo.audio.noise import babble, mix_at_snr, power
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Picture, Streams
 from zoo.data.utterances import Utterance
 from zoo.errors import DataError
-from zoo.video import load_video
-from zoo.video.mouth_input import INPUT_SIZE, to_grey
+from zoo.video.mouth_input import INPUT_SIZE
 from zoo.video.mouth_window import MouthWindow
 
 _FULL_SCALE = 32_767
@@ -73,22 +72,18 @@ class RecognitionClips(AudioVisualDataset):
     def _pictures(self, one: Utterance) -> Tensor | None:
         if _key(one) in self._kept_pictures:
             return self._kept_pictures[_key(one)]
-        pictures = self._crops(one)
-        if pictures is not None:
-            pictures = self.window.cut(pictures).clone()
+        pictures = self._seen(one)
         if self.keep and pictures is not None:
             self._kept_pictures[_key(one)] = pictures
         return pictures
 
-    def _crops(self, one: Utterance) -> Tensor | None:
-        """Grey crops (T, 96, 96)."""
-        mouths = self.streams.mouths
-        if self.streams.picture == "none" or self.window.mouths == "aligned" or mouths.crops:
-            return super()._pictures(one)
+    def _seen(self, one: Utterance) -> Tensor | None:
+        """Part of the grey crops (T, side, side)."""
+        if self.streams.picture == "none":
+            return None
         if one.video is None:
             raise DataError("has no video, and the model wants pictures")
-        frames = load_video(self.root / one.video).frames
-        return to_grey(self.window.cut_frames(frames, mouths.preset))
+        return self.streams.mouths.window(self.root / one.video, one.video, self.window)
 
     def _sound(self, one: Utterance) -> Tensor | None:
         sound = self._clean(one)

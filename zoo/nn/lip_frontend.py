@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.errors import ConfigError
 from zoo.nn.residual_trunk import (
     Activation,
     ResidualTrunk,
@@ -46,6 +47,27 @@ class LipFrontEnd(nn.Module):
         self.stem_act = activation(kind, widths[0])
         self.trunk = ResidualTrunk(widths[0], widths, kind)
         initialise_convolutions(self)
+
+    def start_from(self, other: nn.Module, name: str) -> None:
+        """Copy the weights of the front-end that another model has.
+
+        Args:
+            other: the model.
+            name: what to call it in errors.
+
+        Raises:
+            ConfigError: it has none, or one of other sizes.
+        """
+        found = next((part for part in other.modules() if isinstance(part, LipFrontEnd)), None)
+        if found is None or found.stem_act.__class__ is not self.stem_act.__class__:
+            raise ConfigError(f"{name} has no visual front-end with this model's activation")
+        try:
+            self.load_state_dict(found.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"the visual front-end of {name} has other sizes than this model's; give both the "
+                "same widths"
+            ) from error
 
     def forward(self, video: Tensor) -> Tensor:
         """Encode clips.

@@ -34,8 +34,6 @@ class LipToUnitsConfig(ZooConfig):
 
     stem_widths: tuple[int, ...] = WIDTHS
     """Channels of the visual front-end (without AV-HuBERT)."""
-    pooling: int = 1
-    """Pixels on a side that are averaged into one before the front-end."""
     avhubert: AVHuBERTConfig | None = None
     """AV-HuBERT in place of the front-end; None trains one from scratch."""
     conformer: ConformerConfig = field(
@@ -65,7 +63,7 @@ class LipToUnitsConfig(ZooConfig):
         conformer = ConformerConfig(
             size=128, num_layers=4, num_heads=4, ffn_size=256, kernel=15, dropout=0.05
         )
-        return cls(stem_widths=(16, 24, 48, 96), pooling=2, conformer=conformer, num_units=100)
+        return cls(stem_widths=(16, 32, 48, 96), conformer=conformer, num_units=100)
 
     @classmethod
     def tiny_avhubert(cls) -> LipToUnitsConfig:
@@ -137,8 +135,6 @@ class LipToUnits(nn.Module):
 
     def encode_lips(self, video: Tensor, mask: Tensor) -> Tensor:
         """Visual features (B, T, C) at the rate of the video."""
-        if self.config.pooling > 1:
-            video = F.avg_pool2d(video, self.config.pooling)
         if isinstance(self.lips, AVHuBERT):
             return torch.as_tensor(self.lips(video, mask=mask))
         return torch.as_tensor(self.lips(video))

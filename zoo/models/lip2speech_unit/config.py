@@ -13,6 +13,7 @@ from zoo.nn.lip_to_units import LipToUnitsConfig
 from zoo.nn.multi_input_vocoder import MultiInputVocoderConfig
 from zoo.training.settings import DecayedTrainingSettings
 from zoo.training.vocoder import VocoderTrainingConfig
+from zoo.video.mouth_window import MouthWindow
 
 SAMPLE_RATE = 16_000
 SAMPLES_A_FRAME = 640
@@ -88,6 +89,10 @@ class Lip2SpeechUnitConfig(ZooConfig):
     """Mel front-end of `zoo.audio.mel`."""
     mouth_preset: str = "avhubert"
     """Recipe of the mouth crops."""
+    window: MouthWindow = field(default_factory=MouthWindow)
+    """Which part of them is seen."""
+    lips_source: str | None = None
+    """Recogniser from whose visual front-end training starts; None starts at random."""
     augmentation: MelAugmentation | None = None
     """Used in training the vocoder; None trains on clean mels."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -158,6 +163,8 @@ class Lip2SpeechUnitConfig(ZooConfig):
         return cls(
             first=LipToUnitsConfig.tiny(),
             vocoder=vocoder,
+            window=MouthWindow(mouths="fixed", size=48, row=69),
+            lips_source="av_relscore.tiny",
             unit_source="hubert_units.tiny",
             augmentation=MelAugmentation(noise=0.3),
             discriminators=DiscriminatorConfig.tiny(),
@@ -172,5 +179,6 @@ class Lip2SpeechUnitConfig(ZooConfig):
             **{
                 "first": LipToUnitsConfig.tiny_avhubert().to_dict(),
                 "first_training.freeze_avhubert": False,
+                "lips_source": None,
             }
         )

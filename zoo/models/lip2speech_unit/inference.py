@@ -21,8 +21,7 @@ from zoo.nn.multi_input_vocoder import MultiInputVocoder
 from zoo.nn.weight_norm import Folded
 from zoo.tasks import Speech, SpeechLike, Video, VideoLike
 from zoo.training.vocoder import GANVocoder
-from zoo.video.mouth_input import eval_input
-from zoo.video.mouth_source import Source, mouth_crops
+from zoo.video.mouth_source import Source
 
 VoiceLike = SpeechLike
 
@@ -73,7 +72,8 @@ class Synthesizer(GANVocoder):
                 each clip. None takes the mean voice of the training corpus where the checkpoint
                 knows it, else the clip's own sound.
             seed: not used; nothing is drawn.
-            landmarks: as for `zoo.video.mouth_source.mouth_crops`.
+            landmarks: as for `zoo.video.mouth_source.mouth_crops`; not used by a model with a
+                fixed window.
 
         Raises:
             MediaError: a clip or a recording cannot be used.
@@ -91,9 +91,10 @@ class Synthesizer(GANVocoder):
     def _synthesize_one(
         self, video: VideoLike, speaker: VoiceLike | None, landmarks: Source | None
     ) -> Speech:
-        mouths = mouth_crops(video, self.config.mouth_preset, landmarks)
+        window = self.config.window
+        mouths = window.crops(video, self.config.mouth_preset, landmarks)
         voice = self.voice(speaker, video)
-        reading = self.read(eval_input(mouths), voice)
+        reading = self.read(window.model_input(mouths), voice)
         return self.speak_units(reading.units, reading.mel, voice)
 
     def read(self, mouths: Tensor, voice: Tensor) -> Reading:

@@ -9,13 +9,16 @@ from torch import Tensor
 from torch.optim import Adam
 
 from zoo.errors import ConfigError
+from zoo.hub.load import from_pretrained
 from zoo.models.lip2speech_unit.augmentation import augment_video, spoil_mel
 from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 from zoo.models.lip2speech_unit.inference import Synthesizer
 from zoo.nn.avhubert import AVHuBERT
+from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
 from zoo.training.recipe import Recipe, Stage
+from zoo.training.recognition import WINDOW_LINKS
 from zoo.training.schedules import cosine, scheduled
 from zoo.training.vocoder import Batch
 
@@ -63,6 +66,7 @@ class Lip2SpeechUnit(Synthesizer):
                 "training.crop_samples": "crop_samples",
                 "front_end": "front_end",
                 "mouth_preset": "mouth_preset",
+                **WINDOW_LINKS,
                 "unit_source": "unit_source",
                 "speaker_source": "speaker_source",
             },
@@ -94,6 +98,17 @@ class Lip2SpeechUnit(Synthesizer):
         if self.stage is not None and self.frozen_lips is not None:
             self.frozen_lips.eval()
         return self
+
+    def initialise_pretrained(self) -> None:
+        """Take over a recogniser's visual front-end, where the configuration names one.
+
+        Raises:
+            CheckpointError: it cannot be had.
+            ConfigError: it has no front-end of the same sizes.
+        """
+        source, lips = self.config.lips_source, None if self.first is None else self.first.lips
+        if source is not None and isinstance(lips, LipFrontEnd):
+            lips.start_from(from_pretrained(source), source)
 
     def setup(self, stage: str) -> None:
         """Take over the mean voice of the training recordings."""
