@@ -116,6 +116,23 @@ def test_ablations_take_a_stream_away(ablate, value, name, clips, tmp_path) -> N
         clip_run(model, "tiny-lrs3-avsr", clips, out, model_name="reader")
 
 
+def test_a_model_can_do_without_a_part_of_itself(clips, tmp_path) -> None:
+    part = ToyReader()
+
+    class Whole(ToyReader):
+        ablations = ("griffin-lim",)
+
+        def ablated(self, name):
+            return {"griffin-lim": part}[name]
+
+    whole, task = Whole(), "tiny-lrs3-vsr"
+    result = clip_run(whole, task, clips, tmp_path / "part", ablate="griffin-lim", model_name="x")
+    assert result.model == "x (its mel through Griffin-Lim)" and result.kind == "ablation"
+    assert part.seen and not whole.seen
+    with pytest.raises(BenchError, match="no such part"):
+        clip_run(ToyReader(), task, clips, tmp_path / "none", ablate="griffin-lim")
+
+
 def test_an_ablation_must_leave_something(clips, tmp_path) -> None:
     with pytest.raises(BenchError, match="video and audio"):
         clip_run(ToyReader(), "tiny-lrs3-asr", clips, tmp_path, ablate="video-only")

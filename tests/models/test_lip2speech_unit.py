@@ -31,8 +31,10 @@ from zoo.models.lip2speech_unit.config import (
     MelAugmentation,
 )
 from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
+from zoo.models.mel_vocoder.config import MelVocoderConfig
+from zoo.models.mel_vocoder.module import MelVocoder
 from zoo.tasks import Speech, Video
-from zoo.video.mouth_input import eval_input
+from zoo.video.mouth_input import eval_input, to_grey
 
 
 def build(**changes: Any) -> Lip2SpeechUnit:
@@ -197,6 +199,36 @@ def test_a_first_stage_alone_borrows_a_vocoder(model: Lip2SpeechUnit, tmp_path: 
     vocoder = Lip2SpeechUnit(lip2speech_config().replace(first=None)).eval()
     with pytest.raises(ConfigError, match="cannot read lips"):
         vocoder.synthesize(clip, model.mean_speaker)
+
+
+def test_a_mel_vocoder_speaks_the_mel_alone(model: Lip2SpeechUnit, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = {"istft.width": 32, "istft.num_blocks": 1, "istft.ffn_size": 32}
+    voice = MelVocoder(MelVocoderConfig.preset("tiny", small)).eval()
+    source = str(voice.save_pretrained(tmp_path / "voice"))
+    config = model.config.replace(vocoder=None, vocoder_source=source)
+    alone = Lip2SpeechUnit(config).eval()
+    alone.first.load_state_dict(model.first.state_dict())
+    film, vector = mouths(5), model.mean_speaker
+    with torch.inference_mode():  # the vocoder may be loaded where nothing is counted
+        made = alone.synthesize(film, vector).waveform
+    reading = model.read(model.config.window.model_input(to_grey(film)), vector)
+    assert torch.allclose(made, voice.vocode(reading.mel.T).waveform, atol=1e-5)
+    assert made.shape == alone.synthesize(film, vector).waveform.shape == (5 * 640,)
+    name = "hifigan22k"
+    alone.use(vocoder=MelVocoder(voice.config.replace(front_end=name, **{"istft.front_end": name})))
+    with pytest.raises(CheckpointError, match="speaks hifigan22k mels"):
+        alone.synthesize(film, vector)
+
+
+def test_the_mel_can_be_spoken_without_a_network(model: Lip2SpeechUnit) -> None:
+    plain = model.ablated("griffin-lim")
+    film = mouths(6)
+    made, usual = plain.synthesize(film).waveform, model.synthesize(film).waveform
+    assert made.shape == usual.shape and not torch.equal(made, usual)
+    assert torch.equal(usual, model.synthesize(film).waveform), "the model itself is unchanged"
+    with pytest.raises(ConfigError, match="griffin-lim"):
+        model.ablated("audio-zeroed")
 
 
 def test_clips_that_cannot_be_used_are_refused(model: Lip2SpeechUnit, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from zoo.bench.bootstrap import seed_of
 from zoo.bench.noises import BABBLE, Noises
 from zoo.bench.samples import COMPUTED, PICTURES, Sample
-from zoo.bench.task import ABLATIONS, Task
+from zoo.bench.task import ABLATIONS, MODEL_ABLATIONS, Task
 from zoo.errors import BenchError
 from zoo.tasks import Picture, Speech, Video
 
@@ -173,6 +173,8 @@ def _check_ablation(ablation: str | None, inputs: Sequence[str]) -> None:
         return
     if ablation not in ABLATIONS:
         raise BenchError(f"no ablation is called {ablation!r}; known: {', '.join(ABLATIONS)}")
+    if ablation in MODEL_ABLATIONS:
+        raise BenchError(f"this model cannot do {ablation!r}: it has no such part to leave out")
     needed = ("video", "audio") if ablation.endswith("only") else ("audio",)
     if not set(needed) <= set(inputs):
         raise BenchError(f"{ablation} needs a task with {' and '.join(needed)} as input")

@@ -122,8 +122,8 @@ def run_task(
         retry_failed: predict again what failed before.
         progress: show a progress bar.
         model_name: name in the result instead of the checkpoint's own.
-        ablate: take a stream from the model, a key of `zoo.bench.task.ABLATIONS`; the result
-            says so and is not ranked.
+        ablate: take a stream from the model, a key of `zoo.bench.task.ABLATIONS`, or a part of
+            itself that it names in `ablations`; the result says so and is not ranked.
         noise: recording, or folder of recordings, for tasks that add noise; without it the babble
             is made of voices of the task's other clips.
 
@@ -142,8 +142,11 @@ def run_task(
     model, identity = _model(model, model_name)
     check_training(model, root)
     files = noise_files(Path(noise)) if noise is not None else []
+    lacking = ablate in getattr(model, "ablations", ())
+    if lacking:
+        model = model.ablated(ablate)
     everything = samples if limit is None else read_samples(task, root)
-    loader = _loader(task, root, model, everything, ablate, files)
+    loader = _loader(task, root, model, everything, None if lacking else ablate, files)
     batch_size = batch_size if getattr(model, "batch_invariant", True) else 1
     settings: dict[str, Any] = {
         "limit": limit,

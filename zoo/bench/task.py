@@ -19,12 +19,15 @@ from zoo.errors import BenchError
 if TYPE_CHECKING:
     from zoo.metrics.base import Metric
 
-# further row of a model -> what is done to its input
+# what a model is asked to do without -> in words; it names those it knows in `ablations`
+MODEL_ABLATIONS: Final[dict[str, str]] = {"griffin-lim": "its mel through Griffin-Lim"}
+# further row of a model -> what is done to its input, or to itself
 ABLATIONS: Final[dict[str, str]] = {
     "audio-zeroed": "audio zeroed",
     "audio-shuffled": "audio of another clip",
     "audio-only": "without the video",
     "video-only": "without the audio",
+    **MODEL_ABLATIONS,
 }
 _FOLDER = Path(__file__).parent / "tasks"
 _TUPLES = ("headline", "notes", "inputs", "conditions", "rows", "ablations", "languages")

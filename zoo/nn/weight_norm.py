@@ -75,7 +75,7 @@ class Folded(Generic[M]):
 
     def of(self, module: M) -> M:
         """The folded copy of `module` as it is now."""
-        marks = [(p, p.data_ptr(), p._version) for p in module.parameters()]
+        marks = [(p, p.data_ptr(), _version(p)) for p in module.parameters()]
         if self._copy is None or not _same(marks, self._marks):
             self._copy, self._marks = fold(module), marks
         return self._copy
@@ -85,6 +85,11 @@ class Folded(Generic[M]):
 
     def __getstate__(self) -> dict[str, object]:
         return {"_copy": None, "_marks": ()}
+
+
+def _version(parameter: Tensor) -> int:
+    # of a model that was loaded in inference mode nobody counts the changes
+    return 0 if parameter.is_inference() else parameter._version
 
 
 def _same(one: Sequence[_Mark], two: Sequence[_Mark]) -> bool:

@@ -80,7 +80,8 @@ class Lip2SpeechUnitConfig(ZooConfig):
     vocoder: MultiInputVocoderConfig | None = field(default_factory=MultiInputVocoderConfig)
     """Units, mel and voice to a waveform; None in a checkpoint of the first stage alone."""
     vocoder_source: str = "lip2speech_unit.lrs3-vocoder-aug"
-    """Checkpoint whose vocoder speaks for a first stage that has none."""
+    """Checkpoint whose vocoder speaks for a first stage that has none; a mel vocoder speaks its mel
+    alone."""
     unit_source: str = "hubert_units.hubert-base-l6-km200"
     """Checkpoint that makes units of recordings, for training."""
     speaker_source: str = "ge2e.resemblyzer"

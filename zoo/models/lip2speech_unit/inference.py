@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, Final, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.audio.griffin_lim import invert_mel
+from zoo.audio.mel import mel_front_end
 from zoo.data.speech_targets import embed_voice, load_speaker_encoder
 from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.lip2speech_unit.config import SAMPLE_RATE, Lip2SpeechUnitConfig
+from zoo.models.mel_vocoder.module import MelVocoder
 from zoo.nn.lip_to_units import LipToUnits
 from zoo.nn.modes import evaluation
 from zoo.nn.multi_input_vocoder import MultiInputVocoder
@@ -24,6 +28,8 @@ from zoo.training.vocoder import GANVocoder
 from zoo.video.mouth_source import Source
 
 VoiceLike = SpeechLike
+GRIFFIN_LIM: Final = "griffin-lim"
+"""The ablation that speaks the predicted mel without a network."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Synthesizer(GANVocoder):
     """The inference of Lip2Speech-Unit."""
 
     mean_speaker: Tensor
+    ablations: ClassVar[tuple[str, ...]] = (GRIFFIN_LIM,)
 
     def __init__(self, config: Lip2SpeechUnitConfig, stage: str | None = None) -> None:
         trains_vocoder = stage if stage == "vocoder" else None
@@ -55,6 +62,19 @@ class Synthesizer(GANVocoder):
         self._folded: Folded[MultiInputVocoder] = Folded()
         # helpers that are no part of this model: another checkpoint's vocoder, the voice encoder
         self._borrowed: dict[str, Any] = {}
+        self._without_network = False
+
+    def ablated(self, name: str) -> Synthesizer:
+        """The same weights without a part; "griffin-lim" speaks the mel without a vocoder.
+
+        Raises:
+            ConfigError: no ablation has this name.
+        """
+        if name not in self.ablations:
+            raise ConfigError(f"no ablation {name!r}; known: {', '.join(self.ablations)}")
+        other = copy(self)
+        other._without_network = True
+        return other
 
     def synthesize(
         self,
@@ -118,8 +138,16 @@ class Synthesizer(GANVocoder):
         return Reading(output.units()[0], output.mel[0].float())
 
     def speak_units(self, units: Tensor, mel: Tensor, voice: Tensor) -> Speech:
-        """The vocoder: units (2 T,), mel (4 T, num_mels), speaker vector (C,)."""
+        """The vocoder: units (2 T,), mel (4 T, num_mels), speaker vector (C,).
+
+        A mel vocoder, which a first stage alone may name as its `vocoder_source`, hears neither
+        units nor speaker.
+        """
+        if self._without_network:
+            return self._fitted(invert_mel(mel.T, self.config.front_end), len(mel))
         vocoder = self._speaking_vocoder()
+        if isinstance(vocoder, MelVocoder):
+            return self._fitted(cast("Speech", vocoder.vocode(mel.T)).waveform, len(mel))
         kind = next(vocoder.parameters())
         with torch.inference_mode():
             made = vocoder(
@@ -154,10 +182,23 @@ class Synthesizer(GANVocoder):
             )
         return vector.to(self.device)
 
-    def _speaking_vocoder(self) -> MultiInputVocoder:
+    def _fitted(self, waveform: Tensor, mel_frames: int) -> Speech:
+        """As long as the clip is: four mel frames for one of video."""
+        samples = mel_frames * mel_front_end(self.config.front_end).config.hop_length
+        waveform = waveform.cpu()[:samples]
+        return Speech(F.pad(waveform, (0, samples - len(waveform))), SAMPLE_RATE)
+
+    def _speaking_vocoder(self) -> MultiInputVocoder | MelVocoder:
         if self.vocoder is not None:
             return self._folded.of(self.vocoder)
         other = self._borrow("vocoder", self.config.vocoder_source)
+        if isinstance(other, MelVocoder):
+            if other.config.front_end != self.config.front_end:
+                raise CheckpointError(
+                    f"{self.config.vocoder_source} speaks {other.config.front_end} mels, this "
+                    f"model makes {self.config.front_end}"
+                )
+            return other
         if not isinstance(other, Synthesizer) or other.vocoder is None:
             raise CheckpointError(f"{self.config.vocoder_source} holds no vocoder")
         return other._speaking_vocoder()
@@ -167,11 +208,13 @@ class Synthesizer(GANVocoder):
             self._borrowed[name] = load(source, device=self.device)
         return self._borrowed[name]
 
-    def use(self, *, vocoder: Synthesizer | None = None, speaker_encoder: Any = None) -> None:
+    def use(
+        self, *, vocoder: Synthesizer | MelVocoder | None = None, speaker_encoder: Any = None
+    ) -> None:
         """Set what would otherwise be loaded when it is first needed.
 
         Args:
-            vocoder: a model with a vocoder, for a checkpoint of the first stage alone.
+            vocoder: a model with a vocoder, or a mel vocoder, for a checkpoint of the first stage alone.
             speaker_encoder: a `zoo.models.ge2e.module.SpeakerEncoder`.
         """
         given = {"vocoder": vocoder, "speaker": speaker_encoder}
