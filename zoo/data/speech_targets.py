@@ -22,6 +22,7 @@ from zoo.errors import ConfigError, MediaError
 from zoo.hub.load import from_pretrained, model_class
 from zoo.hub.paths import cache_root
 from zoo.nn.ge2e import vad_lacking
+from zoo.nn.units import Units
 from zoo.tasks import SpeechLike
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,48 @@ def _embedded(encoder: Any, speech: SpeechLike, *, vad: bool) -> Tensor:
 @cache
 def _warn_once(message: str) -> None:
     log.warning(message)
+
+
+class Describer:
+    """Says units and voice of single recordings; its checkpoints are loaded when first needed.
+
+    Args:
+        unit_source: checkpoint with `extract`.
+        speaker_source: checkpoint with `embed`.
+    """
+
+    def __init__(self, unit_source: str, speaker_source: str) -> None:
+        self.unit_source, self.speaker_source = unit_source, speaker_source
+        self._loaded: dict[str, Any] = {}
+
+    def use(self, *, extractor: Any = None, speaker_encoder: Any = None) -> None:
+        """Set what would otherwise be loaded."""
+        given = {"units": extractor, "voice": speaker_encoder}
+        self._loaded |= {name: one for name, one in given.items() if one is not None}
+
+    def units(self, speech: SpeechLike, device: str | torch.device | None = None) -> Units:
+        """Units, not reduced.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be had.
+            ConfigError: it makes no units.
+            MediaError: the recording cannot be used.
+        """
+        if "units" not in self._loaded:
+            self._loaded["units"] = load_unit_extractor(self.unit_source, device)
+        found: Units = self._loaded["units"].extract(speech)
+        return found
+
+    def voice(self, speech: SpeechLike, device: str | torch.device | None = None) -> Tensor:
+        """Speaker vector (C,) on the CPU.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be had.
+            MediaError: the recording cannot be used.
+        """
+        if "voice" not in self._loaded:
+            self._loaded["voice"] = load_speaker_encoder(self.speaker_source, device)
+        return embed_voice(self._loaded["voice"], speech)
 
 
 def load_unit_extractor(source: str, device: str | torch.device | None = None) -> Any:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.audio import as_waveform
 from zoo.audio.griffin_lim import invert_mel
 from zoo.audio.mel import mel_front_end
-from zoo.data.speech_targets import embed_voice, load_speaker_encoder
+from zoo.data.speech_targets import Describer
 from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.lip2speech_unit.config import SAMPLE_RATE, Lip2SpeechUnitConfig
@@ -60,8 +61,9 @@ class Synthesizer(GANVocoder):
         self.vocoder = None if config.vocoder is None else MultiInputVocoder(config.vocoder)
         self.register_buffer("mean_speaker", torch.zeros(config.speaker_size))
         self._folded: Folded[MultiInputVocoder] = Folded()
-        # helpers that are no part of this model: another checkpoint's vocoder, the voice encoder
-        self._borrowed: dict[str, Any] = {}
+        # no parts of this model: another checkpoint's vocoder, makers of units and voices
+        self._borrowed: list[Synthesizer | MelVocoder] = []
+        self.describer = Describer(config.unit_source, config.speaker_source)
         self._without_network = False
 
     def ablated(self, name: str) -> Synthesizer:
@@ -173,14 +175,32 @@ class Synthesizer(GANVocoder):
         return self._embed(_own_sound(video))
 
     def _embed(self, speech: SpeechLike) -> Tensor:
-        encoder = self._borrow("speaker", self.config.speaker_source, load_speaker_encoder)
-        vector = embed_voice(encoder, speech)
+        vector = self.describer.voice(speech, self.device)
         if vector.shape != self.mean_speaker.shape:
             raise CheckpointError(
                 f"{self.config.speaker_source} gives vectors of {len(vector)} numbers, this model "
                 f"takes {len(self.mean_speaker)}"
             )
         return vector.to(self.device)
+
+    def resynthesize(self, speech: SpeechLike) -> Speech:
+        """A recording through its own units, mel and voice and back, of the same length: what the
+        vocoder would make of perfect lips.
+
+        Raises:
+            MediaError: the recording cannot be used.
+            CheckpointError: the makers of units or voices cannot be had.
+        """
+        waveform = as_waveform(speech, SAMPLE_RATE)
+        recording = Speech(waveform, SAMPLE_RATE)
+        units = self.describer.units(recording, self.device).ids
+        mel = mel_front_end(self.config.front_end)(waveform).T
+        # the last, incomplete one lasts as long as the mel does
+        units = F.pad(units[None, None].float(), (0, len(mel) // 2 - len(units)), "replicate")
+        ids = units[0, 0].long()
+        made = self.speak_units(ids, mel[: 2 * len(ids)], self._embed(recording)).waveform
+        lacking = max(0, len(waveform) - len(made))
+        return Speech(F.pad(made, (0, lacking))[: len(waveform)], SAMPLE_RATE)
 
     def _fitted(self, waveform: Tensor, mel_frames: int) -> Speech:
         """As long as the clip is: four mel frames for one of video."""
@@ -191,7 +211,10 @@ class Synthesizer(GANVocoder):
     def _speaking_vocoder(self) -> MultiInputVocoder | MelVocoder:
         if self.vocoder is not None:
             return self._folded.of(self.vocoder)
-        other = self._borrow("vocoder", self.config.vocoder_source)
+        if not self._borrowed:
+            found: Any = from_pretrained(self.config.vocoder_source, device=self.device)
+            self._borrowed = [found]
+        other = self._borrowed[0]
         if isinstance(other, MelVocoder):
             if other.config.front_end != self.config.front_end:
                 raise CheckpointError(
@@ -203,11 +226,6 @@ class Synthesizer(GANVocoder):
             raise CheckpointError(f"{self.config.vocoder_source} holds no vocoder")
         return other._speaking_vocoder()
 
-    def _borrow(self, name: str, source: str, load: Any = from_pretrained) -> Any:
-        if name not in self._borrowed:
-            self._borrowed[name] = load(source, device=self.device)
-        return self._borrowed[name]
-
     def use(
         self, *, vocoder: Synthesizer | MelVocoder | None = None, speaker_encoder: Any = None
     ) -> None:
@@ -217,8 +235,9 @@ class Synthesizer(GANVocoder):
             vocoder: a model with a vocoder, or a mel vocoder, for a checkpoint of the first stage alone.
             speaker_encoder: a `zoo.models.ge2e.module.SpeakerEncoder`.
         """
-        given = {"vocoder": vocoder, "speaker": speaker_encoder}
-        self._borrowed |= {name: one for name, one in given.items() if one is not None}
+        if vocoder is not None:
+            self._borrowed = [vocoder]
+        self.describer.use(speaker_encoder=speaker_encoder)
 
 
 def _one_each(speaker: Any, count: int) -> list[Any]:

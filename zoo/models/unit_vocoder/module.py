@@ -7,14 +7,17 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from zoo.audio import as_waveform
+from zoo.data.speech_targets import Describer
 from zoo.errors import MediaError
 from zoo.models.unit_vocoder.config import SAMPLE_RATE, UnitVocoderConfig
 from zoo.nn.duration_predictor import duration_loss, segment_runs
 from zoo.nn.unit_hifigan import Resynthesis, UnitHiFiGAN
 from zoo.nn.units import Units
 from zoo.nn.weight_norm import Folded
-from zoo.tasks import Speech
+from zoo.tasks import Speech, SpeechLike
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.vocoder import Batch, GANVocoder
 
@@ -38,6 +41,8 @@ class UnitVocoder(GANVocoder):
         self.config: UnitVocoderConfig = config
         self.network = UnitHiFiGAN(config.network)
         self._folded: Folded[UnitHiFiGAN] = Folded()
+        # loads other checkpoints, which are no part of this model
+        self.describer = Describer(config.unit_source, config.speaker_source)
 
     @classmethod
     def recipe(cls, config: UnitVocoderConfig) -> Recipe:
@@ -128,6 +133,30 @@ class UnitVocoder(GANVocoder):
         except ValueError as error:
             raise MediaError(f"unit vocoder: {error}") from error
         return made
+
+    def resynthesize(self, speech: SpeechLike | Sequence[SpeechLike]) -> Speech | list[Speech]:
+        """A recording through its units and back, with the timing and in the voice that it has, of
+        the same length: the vocoder's ceiling.
+
+        Raises:
+            MediaError: a recording cannot be used, or the model needs its pitch.
+            CheckpointError: `unit_source` or `speaker_source` cannot be had.
+        """
+        if isinstance(speech, Sequence) and not isinstance(speech, str):
+            return [self._resynthesize_one(one) for one in speech]
+        return self._resynthesize_one(speech)
+
+    def _resynthesize_one(self, speech: SpeechLike) -> Speech:
+        waveform = as_waveform(speech, SAMPLE_RATE)
+        recording, kind = Speech(waveform, SAMPLE_RATE), self.config.network.speaker
+        units = self.describer.units(recording, self.device)
+        if kind == "id":
+            raise MediaError("this vocoder's voices are numbers: no recording has one")
+        voice = self.describer.voice(recording, self.device) if kind == "vector" else None
+        made = self.vocode(units, speaker=voice)
+        assert isinstance(made, Speech)
+        lacking = max(0, len(waveform) - len(made.waveform))
+        return Speech(F.pad(made.waveform, (0, lacking))[: len(waveform)], SAMPLE_RATE)
 
     def _ids(self, units: UnitsLike) -> tuple[Tensor, bool]:
         """Ids (T,), and whether their durations are to be predicted."""
