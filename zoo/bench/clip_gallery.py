@@ -42,6 +42,8 @@ class Player:
     """The first frame of the video."""
     strip: str = ""
     """A picture of frames that lie evenly over the video."""
+    difference: str = ""
+    """The same frames, each pixel twice as bright as it differs from the original's."""
     peaks: tuple[float, ...] = ()
     """Envelope of the sound, in [0, 1]."""
 
@@ -176,7 +178,8 @@ class _Shelf:
             shutil.copyfile(path, self.folder / name)
             video = load_video(path, _FPS)
             poster, strip = self._pictures(video.frames, anchor)
-            return Player(f"media/{name}", poster=poster, strip=strip)
+            difference = self._difference(sample, video.frames, anchor)
+            return Player(f"media/{name}", poster=poster, strip=strip, difference=difference)
         waveform = load_audio(path)
         speech = Speech(waveform, 16_000)
         if "video" not in self.task.inputs:
@@ -226,6 +229,17 @@ class _Shelf:
         file = file_name(name, ".wav")
         speech.save(self.folder / file)
         return Player(audio=f"media/{file}", peaks=envelope(speech.waveform))
+
+    def _difference(self, sample: Sample, frames: Tensor, name: str) -> str:
+        """Address of a row of differences from the original; "" where it has another size."""
+        clean = replace(sample, distorted="", condition="clean")
+        clip = self._clip(clean, replace(self.task, distortion={}), ("video",))
+        assert clip.video is not None
+        filmed = clip.video.frames[: len(frames)]
+        if filmed.shape != frames[: len(filmed)].shape:
+            return ""
+        apart = (frames[: len(filmed)].int() - filmed.int()).abs()
+        return self._pictures((2 * apart).clamp(max=255).byte(), f"{name}/difference")[1]
 
     def _pictures(self, frames: Tensor, name: str) -> tuple[str, str]:
         """Addresses of the first frame and of a row of thumbnails."""
