@@ -20,6 +20,7 @@ from zoo.models.talking_face.training import TrainedAnimator
 from zoo.models.wav2lip_syncnet.config import Wav2LipConfig
 from zoo.models.wav2lip_syncnet.module import Wav2Lip
 from zoo.nn.face_windows import generator_input
+from zoo.nn.lip_sync_losses import mouth_region
 from zoo.tasks import Picture, Speech, TalkingFace, Video
 from zoo.training.schedules import cosine
 from zoo.video import load_video, probe_video
@@ -275,6 +276,19 @@ def test_the_sound_can_start_where_the_expert_is(slug: str, copied: bool) -> Non
     model.setup("fit")
     own, expert = heard(model.audio_encoder_in_use), heard(model.sync_expert.audio_encoder)
     assert torch.equal(own, expert) is copied
+
+
+@pytest.mark.parametrize("slug", CLASSES)
+@pytest.mark.parametrize("sees", ["face", "mouth"])
+def test_nothing_beside_the_mouth_need_please_the_expert(slug: str, sees: str) -> None:
+    config = tiny_config(slug).replace(**{"training.sync_sees": sees})
+    model = CLASSES[slug](config, stage="generator").eval()
+    batch = talking_face_batch(config)
+    frames = torch.rand(2, 5, 3, config.image_size, config.image_size, requires_grad=True)
+    (slopes,) = torch.autograd.grad(model.sync_loss(batch, frames), frames)
+    assert mouth_region(slopes).any()
+    mouth_region(slopes).zero_()
+    assert bool(slopes.any()) is (sees == "face")
 
 
 @pytest.mark.parametrize("slug", CLASSES)

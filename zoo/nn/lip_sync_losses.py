@@ -130,6 +130,13 @@ def weighted_l1(painted: Tensor, filmed: Tensor, mouth_weight: float = 0.0) -> T
     return error.mean() + mouth_weight * mouth_region(error).mean()
 
 
+def with_mouth_of(faces: Tensor, others: Tensor) -> Tensor:
+    """Faces (..., 3, H, W) with the mouths of others of the same shape."""
+    result = faces.clone()
+    mouth_region(result).copy_(mouth_region(others))
+    return result
+
+
 def mouth_region(faces: Tensor) -> Tensor:
     """The rectangle (..., 3 H / 8, W / 2) in which a face crop has its mouth."""
     height, width = faces.shape[-2:]

@@ -69,6 +69,9 @@ class GeneratorSettings(AdamSettings):
 
     sync_weight: float
     """Share of the sync loss."""
+    sync_sees: Literal["face", "mouth"] = "face"
+    """What the sync loss is shown: the painted face, as published; or the painted mouth in the true
+    face, so that nothing beside the mouth is painted to please the expert."""
     mouth_weight: float = 0.0
     """Extra weight of the mouth in the L1 loss; 0 is the paper's."""
     guide: Literal["none", "mouth"] = "none"

@@ -20,6 +20,7 @@ from zoo.nn.lip_sync_losses import (
     mouth_region,
     sync_loss,
     tracking_loss,
+    with_mouth_of,
 )
 from zoo.nn.sync_expert import SyncExpert
 from zoo.nn.wav2lip import AudioEncoder
@@ -174,6 +175,8 @@ class TrainedAnimator(Animator):
 
     def sync_loss(self, batch: Batch, frames: Tensor) -> Tensor:
         """What the expert says of frames (B, 5, 3, S, S) of the first window of each clip."""
+        if self.settings.sync_sees == "mouth":
+            frames = with_mouth_of(pictures(batch["faces"][:, 0]), frames)
         official = self.training and self.settings.expert_batch_statistics
         mel = batch["window_mel"][:, 0]
         return sync_loss(self.sync_expert, mel, frames, batch_statistics=official)

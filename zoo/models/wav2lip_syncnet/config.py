@@ -148,10 +148,11 @@ class Wav2LipConfig(AnimatorConfig):
             training=GeneratorTrainingConfig(
                 lr=1e-3,
                 total_steps=1000,
-                sync_weight=0.15,
+                sync_weight=0.3,
                 sync_below=None,
                 sync_after=450,
-                mouth_weight=3.0,
+                sync_sees="mouth",
+                mouth_weight=8.0,
                 guide="mouth",
                 guide_weight=1.0,
                 audio_from_expert=True,
