@@ -264,8 +264,8 @@ def test_the_sound_can_start_where_the_expert_is(slug: str, copied: bool) -> Non
     narrow: Any = tiny_config(slug)
     parts = narrow.generator.audio_channels if slug == "wav2lip_syncnet" else (2, 4, 8, 16, 32)
     sizes = {"expert.face_channels": parts, "expert.audio_channels": parts}
-    config = narrow.replace(**sizes, **{"training.audio_from_expert": copied})
-    model = CLASSES[slug](config, stage="generator")
+    config = narrow.replace(**sizes, **{"training.from_expert": copied})
+    model: Any = CLASSES[slug](config, stage="generator")
     mel = torch.randn(2, 1, 80, 16)
 
     def heard(encoder: Any) -> Tensor:
@@ -276,6 +276,12 @@ def test_the_sound_can_start_where_the_expert_is(slug: str, copied: bool) -> Non
     model.setup("fit")
     own, expert = heard(model.audio_encoder_in_use), heard(model.sync_expert.audio_encoder)
     assert torch.equal(own, expert) is copied
+    if slug == "synctalkface":
+        window = torch.rand(2, 15, config.image_size // 2, config.image_size)
+        seen = [
+            tower.eval()(window) for tower in (model.network.lip_encoder, model.expert.face_encoder)
+        ]
+        assert torch.equal(*seen) is copied
 
 
 @pytest.mark.parametrize("slug", CLASSES)

@@ -114,7 +114,7 @@ class SyncTalkFaceConfig(AnimatorConfig):
                 mouth_weight=8.0,
                 guide="mouth",
                 guide_weight=1.0,
-                audio_from_expert=True,
+                from_expert=True,
                 sync_below=None,
                 sync_after=350,
             ),

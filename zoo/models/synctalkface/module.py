@@ -89,6 +89,11 @@ class SyncTalkFace(TrainedAnimator):
         """The network's audio encoder."""
         return self.network.audio_encoder
 
+    def start_from_expert(self) -> None:
+        """Copy both encoders of the expert."""
+        super().start_from_expert()
+        self.network.lip_encoder.load_state_dict(self.expert.face_encoder.state_dict())
+
     def addresses(self, latent: Tensor) -> Tensor:
         """Weights (B, T, N) over the memory's slots that latents (B, T, C) give."""
         return self.network.memory.address_keys(latent)

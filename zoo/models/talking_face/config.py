@@ -79,9 +79,10 @@ class GeneratorSettings(AdamSettings):
     or the opening and width of the drawn mouth, which generated corpora know."""
     guide_weight: float = 0.0
     """Weight of that."""
-    audio_from_expert: bool = False
+    from_expert: bool = False
     """Start the audio encoder as a copy of the expert's (all blocks but one are alike), which
-    already hears what lips do; False starts at random, as the paper does."""
+    already hears what lips do, and a lip encoder as a copy of its face tower; False starts at
+    random, as the papers do."""
     sync_below: float | None = 0.75
     """The sync loss counts once it is below this in validation."""
     sync_after: int | None = None

@@ -60,12 +60,16 @@ class TrainedAnimator(Animator):
         """Whether the sync loss has begun to count."""
 
     def setup(self, stage: str) -> None:
-        """Start the audio encoder from the expert's where the configuration says so."""
+        """Start from the expert's encoders where the configuration says so."""
         super().setup(stage)
         fresh = stage == "fit" and self.stage == "generator"
-        if fresh and self.settings.audio_from_expert:
+        if fresh and self.settings.from_expert:
             # what a run resumes from is read after this
-            self.audio_encoder_in_use.start_from(self.sync_expert.audio_encoder)
+            self.start_from_expert()
+
+    def start_from_expert(self) -> None:
+        """Copy what the expert has learned."""
+        self.audio_encoder_in_use.start_from(self.sync_expert.audio_encoder)
 
     @property
     def audio_encoder_in_use(self) -> AudioEncoder:

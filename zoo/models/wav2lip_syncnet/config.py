@@ -155,7 +155,7 @@ class Wav2LipConfig(AnimatorConfig):
                 mouth_weight=8.0,
                 guide="mouth",
                 guide_weight=1.0,
-                audio_from_expert=True,
+                from_expert=True,
                 final_lr_share=0.05,
             ),
         )
