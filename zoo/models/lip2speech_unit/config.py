@@ -159,7 +159,7 @@ class Lip2SpeechUnitConfig(ZooConfig):
             max_seconds=6.0,
             lr=1e-3,
             warmup_steps=150,
-            total_steps=2500,
+            total_steps=1500,
         )
         return cls(
             first=LipToUnitsConfig.tiny(),

@@ -92,7 +92,7 @@ class SyncTalkFace(TrainedAnimator):
     def start_from_expert(self) -> None:
         """Copy both encoders of the expert."""
         super().start_from_expert()
-        self.network.lip_encoder.load_state_dict(self.expert.face_encoder.state_dict())
+        self.network.lip_encoder.load_state_dict(self.sync_expert.face_encoder.state_dict())
 
     def addresses(self, latent: Tensor) -> Tensor:
         """Weights (B, T, N) over the memory's slots that latents (B, T, C) give."""
