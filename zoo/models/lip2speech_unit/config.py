@@ -160,6 +160,9 @@ class Lip2SpeechUnitConfig(ZooConfig):
             lr=1e-3,
             warmup_steps=150,
             total_steps=1500,
+            mel_weight=50.0,
+            erase=0.1,
+            time_mask_frames=4,
         )
         return cls(
             first=LipToUnitsConfig.tiny(),
