@@ -221,6 +221,17 @@ def test_a_mel_vocoder_speaks_the_mel_alone(model: Lip2SpeechUnit, tmp_path: Pat
         alone.synthesize(film, vector)
 
 
+@pytest.mark.parametrize("samples", [16_000, 16_000 + 123, 16_000 - 7])
+def test_a_recording_comes_back_as_long_as_it_was(samples: int, tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sizes = {"first.speaker_size": 64, "vocoder.speaker_size": 64}
+    model = build(unit_source=str(units), speaker_source=str(voices), **sizes)
+    speech = torch.from_numpy(tone(samples / 16_000, 16_000)).float()
+    made = model.resynthesize(Speech(speech, 16_000)).waveform
+    assert made.shape == speech.shape and bool(made.isfinite().all())
+    assert not torch.equal(made, model.resynthesize(Speech(speech.flip(0), 16_000)).waveform)
+
+
 def test_the_mel_can_be_spoken_without_a_network(model: Lip2SpeechUnit) -> None:
     plain = model.ablated("griffin-lim")
     film = mouths(6)

@@ -140,6 +140,22 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
     assert len(state["optimizer_states"]) == 2
 
 
+def test_a_recording_is_spoken_by_its_units_in_its_voice(tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sources = {"unit_source": str(units), "speaker_source": str(voices)}
+    model = unit_vocoder(**sources, **{"network.speaker_size": 64}).eval()
+    speech = Speech(torch.randn(16_321) * 0.1, 16_000)
+    made = model.resynthesize(speech).waveform
+    assert made.shape == speech.waveform.shape
+    ids, voice = model.describer.units(speech), model.describer.voice(speech)
+    spoken = model.vocode(ids, speaker=voice).waveform
+    assert torch.equal(made[: len(spoken)], spoken), "the timing is the recording's own"
+    assert len(model.resynthesize([speech, speech])) == 2
+    table = UnitVocoderConfig.preset("tiny", {"network.speaker": "id"}).replace(**sources)
+    with pytest.raises(MediaError, match="are numbers"):
+        UnitVocoder(table).eval().resynthesize(speech)
+
+
 def test_units_say_whether_they_are_reduced() -> None:
     model = unit_vocoder()
     voice = torch.nn.functional.normalize(torch.rand(256), dim=0)

@@ -81,6 +81,7 @@ class UnitVocoderConfig(ZooConfig):
         )
         return cls(
             network=network,
+            inventory="tiny-hubert/L3/km100",
             unit_source="hubert_units.tiny",
             discriminators=DiscriminatorConfig.tiny(),
             training=VocoderTrainingConfig.tiny(),
