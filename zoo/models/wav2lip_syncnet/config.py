@@ -147,7 +147,7 @@ class Wav2LipConfig(AnimatorConfig):
             ),
             training=GeneratorTrainingConfig(
                 lr=1e-3,
-                total_steps=1000,
+                total_steps=4000,
                 sync_weight=0.3,
                 sync_below=None,
                 sync_after=450,
