@@ -10,7 +10,7 @@ Clips are made afresh: other seed, held-out voices, faces and sentences. Judges 
 - LSE-D of the filmed clips, of generated ones with the right sound, and of the same pictures under
   another person's sound; mean of the quotients, clip by clip;
 - mean absolute error in the mouth's rectangle of the face crop, beside that of copying the
-  reference frame, which is half a clip away;
+  reference frame, which is half a clip away, and the quotient of both, clip by clip;
 - correlation of the mouth's opening in a generated clip with that drawn for the sound it was given
   (somebody else's sentence), and with that of the clip whose face it has;
 - of a model with an audio-lip memory, normalised mutual information of the slot in use and the
@@ -141,6 +141,7 @@ def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found
         error, copied = (float(mouth_region(x - true).abs().mean()) for x in (painted, reference))
         values["mouth L1"].append(error)
         values["mouth L1, copying the reference"].append(copied)
+        values["mouth L1, generated / copying"].append(error / copied)
         seen = opening_of(detector, swapped)
         cycle = np.arange(len(seen)) % len(clip.opening)
         values["opening, with the sound's own"].append(correlation(seen, other.opening))
