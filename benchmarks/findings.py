@@ -11,11 +11,17 @@ from rich.table import Table
 
 from zoo.bench.bootstrap import interval, seed_of
 from zoo.hub.card import write_card
+from zoo.hub.paths import checkout_folder
 from zoo.metrics.base import Figure, Row
 from zoo.metrics.values import Quantity, counted, mean_figure
 
 Found = dict[str, dict[str, float]]
 """Label -> value, low and high end of its 95 % interval, and how many clips."""
+
+
+def shipped(names: Sequence[str]) -> list[str]:
+    """Those of the checkpoints that lie in the repository."""
+    return [name for name in names if (checkout_folder() / name).is_dir()]
 
 
 def of_means(name: str, values: Sequence[float], clusters: Sequence[str]) -> dict[str, float]:

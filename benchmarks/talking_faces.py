@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from findings import Found, keep, of_means, show
+from findings import Found, keep, of_means, shipped, show
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
@@ -206,7 +206,7 @@ def main() -> int:
             make("tiny-lrs3", data, seed=args.seed, clips=sizes)
         clips = read_clips(data)
         clips = clips[:: max(1, len(clips) // args.clips)][: args.clips]
-        for name in args.model or MODELS:
+        for name in args.model or shipped(MODELS):
             model: Any = zoo.from_pretrained(name).eval()
             found = compare(model, clips, args.strip)
             if hasattr(model, "addresses"):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from findings import Found, keep, of_figure, of_means, show
+from findings import Found, keep, of_figure, of_means, shipped, show
 from torch import Tensor
 
 import zoo
@@ -92,15 +92,18 @@ def main() -> int:
         clips = read_lrs3(data, "test")
         clips = clips[:: max(1, len(clips) // args.clips)][: args.clips]
         sounds = [load_audio(data / clip.sound) for clip in clips]
-        show("recordings", measure(lambda one: one, clips, sounds, judges))
-        show("mel through Griffin-Lim", measure(inverted, clips, sounds, judges))
-        for name in args.model or MODELS:
+        ways: dict[str, Way] = {"recordings": lambda one: one, "Griffin-Lim of the mel": inverted}
+        beside = {name: measure(way, clips, sounds, judges) for name, way in ways.items()}
+        for name, found in beside.items():
+            show(name, found)
+        for name in args.model or shipped(MODELS):
             model: Any = zoo.from_pretrained(name).eval()
             found = measure(model.resynthesize, clips, sounds, judges)
             show(f"{name}, {args.data or f'seed {args.seed}'}", found)
             if args.cards:
                 command = f"python benchmarks/vocoders.py --seed {args.seed}"
-                keep(checkout_folder() / name, found, command)
+                others = {f"{row}, {k}": v for row, own in beside.items() for k, v in own.items()}
+                keep(checkout_folder() / name, found | others, command)
     return 0
 
 
