@@ -96,7 +96,7 @@ def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def opening_of(detector: Any, film: Video) -> NDArray[Any]:
-    points = detector.detect(film.frames).points
+    points: NDArray[Any] = detector.detect(film.frames).points
     return np.linalg.norm(points[:, LOWER_LIP] - points[:, UPPER_LIP], axis=1)
 
 
@@ -128,7 +128,8 @@ def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found
     rows = []
     for number, clip in enumerate(clips):
         other = partner(clips, number)
-        own, swapped = model.animate(clip.path, clip.path), model.animate(clip.path, other.path)
+        own: Any = model.animate(clip.path, clip.path)
+        swapped: Any = model.animate(clip.path, other.path)
         real, right, wrong = (
             lse.score_sample(film)["lse_d"] for film in (clip.path, own, under(own, other.sound))
         )
