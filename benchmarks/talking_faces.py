@@ -96,7 +96,7 @@ def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def opening_of(detector: Any, film: Video) -> NDArray[Any]:
-    points: NDArray[Any] = detector.detect(film.frames).points
+    points: Any = detector.detect(film.frames).points
     return np.linalg.norm(points[:, LOWER_LIP] - points[:, UPPER_LIP], axis=1)
 
 

@@ -101,6 +101,12 @@ def test_the_lips_start_from_a_recogniser(tmp_path: Path) -> None:
         build(
             **{"lips_source": str(source), "first.stem_widths": (8, 8, 8, 8)}
         ).initialise_pretrained()
+    whole = Lip2SpeechUnit(Lip2SpeechUnitConfig.tiny().replace(lips_source=str(source))).eval()
+    whole.initialise_pretrained()
+    states = torch.randn(1, 6, widths[-1])
+    with torch.no_grad():
+        assert torch.equal(whole.first.conformer(states), recogniser.network.encoder(states))
+        assert not torch.equal(model.first.conformer(states), recogniser.network.encoder(states))
     judge = SpeakerEncoder(GE2EConfig.tiny()).save_pretrained(tmp_path / "voices")
     with pytest.raises(ConfigError, match="no visual front-end"):
         build(lips_source=str(judge)).initialise_pretrained()

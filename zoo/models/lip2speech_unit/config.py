@@ -93,7 +93,8 @@ class Lip2SpeechUnitConfig(ZooConfig):
     window: MouthWindow = field(default_factory=MouthWindow)
     """Which part of them is seen."""
     lips_source: str | None = None
-    """Recogniser from whose visual front-end training starts; None starts at random."""
+    """Recogniser from whose visual front-end training starts, and from whose conformer where it has
+    this one's sizes; None starts at random."""
     augmentation: MelAugmentation | None = None
     """Used in training the vocoder; None trains on clean mels."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from zoo.errors import ConfigError
@@ -14,6 +14,7 @@ from zoo.models.lip2speech_unit.augmentation import augment_video, spoil_mel
 from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 from zoo.models.lip2speech_unit.inference import Synthesizer
 from zoo.nn.avhubert import AVHuBERT
+from zoo.nn.conformer import ConformerEncoder
 from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
@@ -100,15 +101,21 @@ class Lip2SpeechUnit(Synthesizer):
         return self
 
     def initialise_pretrained(self) -> None:
-        """Take over a recogniser's visual front-end, where the configuration names one.
+        """Take over what a recogniser has learned of lips, where the configuration names one.
 
         Raises:
             CheckpointError: it cannot be had.
             ConfigError: it has no front-end of the same sizes.
         """
-        source, lips = self.config.lips_source, None if self.first is None else self.first.lips
-        if source is not None and isinstance(lips, LipFrontEnd):
-            lips.start_from(from_pretrained(source), source)
+        source, first = self.config.lips_source, self.first
+        if source is None or first is None or not isinstance(first.lips, LipFrontEnd):
+            return
+        recogniser = from_pretrained(source)
+        first.lips.start_from(recogniser, source)
+        for part in recogniser.modules():
+            if isinstance(part, ConformerEncoder) and _same_shapes(part, first.conformer):
+                first.conformer.load_state_dict(part.state_dict())
+                return
 
     def setup(self, stage: str) -> None:
         """Take over the mean voice of the training recordings."""
@@ -182,3 +189,8 @@ class Lip2SpeechUnit(Synthesizer):
         self.log("val/loss", self._total(loss) / count, batch_size=count, sync_dist=True)
         share = loss.correct / max(1, loss.total)
         self.log("val/unit_accuracy", share, prog_bar=True, batch_size=count, sync_dist=True)
+
+
+def _same_shapes(one: nn.Module, other: nn.Module) -> bool:
+    shapes = [{k: v.shape for k, v in part.state_dict().items()} for part in (one, other)]
+    return shapes[0] == shapes[1]
