@@ -12,7 +12,8 @@ Clips are made afresh: other seed, held-out voices, faces and sentences. Judges 
 - mean absolute error in the mouth's rectangle of the face crop, beside that of copying the
   reference frame, which is half a clip away, and the quotient of both, clip by clip;
 - correlation of the mouth's opening in a generated clip with that drawn for the sound it was given
-  (somebody else's sentence), and with that of the clip whose face it has;
+  (somebody else's sentence), and with that of the clip whose face it has; of filmed clips, which
+  says what the landmark detector misses;
 - of a model with an audio-lip memory, normalised mutual information of the slot in use and the
   phone that is heard, beside that of the slots in another order.
 """
@@ -144,6 +145,8 @@ def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found
         values["mouth L1, copying the reference"].append(copied)
         values["mouth L1, generated / copying"].append(error / copied)
         seen = opening_of(detector, swapped)
+        filmed = opening_of(detector, Video(clip.frames, FPS, None))
+        values["opening, filmed, with the sound's own"].append(correlation(filmed, clip.opening))
         cycle = np.arange(len(seen)) % len(clip.opening)
         values["opening, with the sound's own"].append(correlation(seen, other.opening))
         values["opening, with the face's own"].append(correlation(seen, clip.opening[cycle]))
