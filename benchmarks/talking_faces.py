@@ -217,7 +217,9 @@ def main() -> int:
                 found |= memory(model, clips)
             show(f"{name}, {args.data or f'seed {args.seed}'}", found)
             if args.cards:
-                command = f"python benchmarks/talking_faces.py --seed {args.seed}"
+                command = (
+                    f"python benchmarks/talking_faces.py --seed {args.seed} --clips {args.clips}"
+                )
                 keep(checkout_folder() / name, found, command)
     return 0
 

@@ -101,7 +101,7 @@ def main() -> int:
             found = measure(model.resynthesize, clips, sounds, judges)
             show(f"{name}, {args.data or f'seed {args.seed}'}", found)
             if args.cards:
-                command = f"python benchmarks/vocoders.py --seed {args.seed}"
+                command = f"python benchmarks/vocoders.py --seed {args.seed} --clips {args.clips}"
                 others = {f"{row}, {k}": v for row, own in beside.items() for k, v in own.items()}
                 keep(checkout_folder() / name, found | others, command)
     return 0

@@ -249,7 +249,8 @@ def test_the_drawn_mouth_guides_the_sound(slug: str) -> None:
     taught = [k for k, p in model.named_parameters() if p.grad is not None and p.grad.any()]
     assert taught and all("audio_encoder" in name for name in taught)
     heard = model.encode_audio(batch["window_mel"]).detach()
-    middle = -model.config.train_shift
+    assert model.config.train_shift == -2
+    middle = 2  # the sound of a window starts two frames before the frame it belongs to
     for frame in range(5):
         followed = {**batch, "mouth": torch.randn_like(batch["mouth"])}
         followed["mouth"][:, :, frame] = heard[..., :2]

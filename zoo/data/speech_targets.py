@@ -93,10 +93,9 @@ class Describer:
         self.unit_source, self.speaker_source = unit_source, speaker_source
         self._loaded: dict[str, Any] = {}
 
-    def use(self, *, extractor: Any = None, speaker_encoder: Any = None) -> None:
+    def use(self, speaker_encoder: Any) -> None:
         """Set what would otherwise be loaded."""
-        given = {"units": extractor, "voice": speaker_encoder}
-        self._loaded |= {name: one for name, one in given.items() if one is not None}
+        self._loaded["voice"] = speaker_encoder
 
     def units(self, speech: SpeechLike, device: str | torch.device | None = None) -> Units:
         """Units, not reduced.

@@ -237,7 +237,8 @@ class Synthesizer(GANVocoder):
         """
         if vocoder is not None:
             self._borrowed = [vocoder]
-        self.describer.use(speaker_encoder=speaker_encoder)
+        if speaker_encoder is not None:
+            self.describer.use(speaker_encoder)
 
 
 def _one_each(speaker: Any, count: int) -> list[Any]:
