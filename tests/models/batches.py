@@ -289,7 +289,8 @@ def talking_face_config(slug: str) -> ZooConfig:
         "training.sync_after": 0,
     }
     if slug == "synctalkface":
-        return SyncTalkFaceConfig.preset("tiny", {**parts, "width": 1, "training.gan_weight": 0.07})
+        sizes = {"width": 1, "training.gan_weight": 0.07, "training.trunk_source": None}
+        return SyncTalkFaceConfig.preset("tiny", {**parts, **sizes})
     generator = GeneratorConfig.scaled(1, copy_gate=True)
     weights = {"generator": generator, "training.perceptual_weight": 0.07}
     return Wav2LipConfig.preset("tiny", {**parts, **weights})

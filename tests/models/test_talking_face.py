@@ -285,6 +285,33 @@ def test_the_sound_can_start_where_the_expert_is(slug: str, copied: bool) -> Non
         assert torch.equal(*seen) is copied
 
 
+def test_a_trunk_can_start_where_wav2lip_is(tmp_path: Path) -> None:
+    painter = build().eval()
+    painter.save_pretrained(tmp_path / "painter")
+    changes = {"training.from_expert": False, "training.trunk_source": str(tmp_path / "painter")}
+    config = tiny_config("synctalkface").replace(**changes)
+    model: Any = SyncTalkFace(config, stage="generator")
+    model.setup("fit")
+    sound, faces = torch.randn(2, 1, 1, 80, 16), torch.rand(2, 1, 6, 64, 64)
+    assert torch.equal(model.eval().encode_audio(sound), painter.encode_audio(sound))
+    first = model.network.decoder[0][0].conv.weight
+    with torch.no_grad():
+        assert first[:, : model.network.features].any()
+        first[:, : model.network.features] = 0  # deaf to the lips it paints what Wav2Lip does
+    latent = painter.encode_audio(sound)
+    assert torch.allclose(model.generate(latent, faces), painter.generate(latent, faces), atol=1e-6)
+
+    expert = painter.config.replace(generator=None)
+    Wav2Lip(expert).save_pretrained(tmp_path / "expert")
+    wider = SyncTalkFace(config.replace(width=2), stage="generator")
+    other = SyncTalkFace(
+        config.replace(**{"training.trunk_source": str(tmp_path / "expert")}), stage="generator"
+    )
+    for wrong, said in ((wider, "own width"), (other, "no Wav2Lip generator")):
+        with pytest.raises(ConfigError, match=said):
+            wrong.setup("fit")
+
+
 @pytest.mark.parametrize("slug", CLASSES)
 @pytest.mark.parametrize("sees", ["face", "mouth"])
 def test_nothing_beside_the_mouth_need_please_the_expert(slug: str, sees: str) -> None:

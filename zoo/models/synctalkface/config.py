@@ -46,6 +46,9 @@ class TrainingConfig(GeneratorSettings):
     """Of the loss that makes sound address what lips do."""
     sync_below: float | None = 0.75
     """Both sync losses count once the first is below this in validation."""
+    trunk_source: str | None = None
+    """Wav2Lip checkpoint of the same sizes whose trunk this one starts from (ours); None starts at
+    random, as the paper does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,8 @@ class SyncTalkFaceConfig(AnimatorConfig):
                 guide="mouth",
                 guide_weight=1.0,
                 from_expert=True,
+                trunk_source="wav2lip.tiny",
                 sync_below=None,
-                sync_after=350,
+                sync_after=100,
             ),
         )

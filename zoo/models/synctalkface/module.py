@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ConfigError
+from zoo.hub.load import from_pretrained
 from zoo.models.synctalkface.config import SyncTalkFaceConfig
 from zoo.models.synctalkface.network import Painted, SyncTalkFaceNetwork
 from zoo.models.talking_face.animation import FaceLike
@@ -30,7 +31,7 @@ from zoo.nn.lip_sync_losses import (
 from zoo.nn.modes import mode_of
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import WINDOW, SyncExpert
-from zoo.nn.wav2lip import AudioEncoder
+from zoo.nn.wav2lip import AudioEncoder, Wav2LipGenerator
 from zoo.tasks import SpeechLike, Video
 from zoo.training.recipe import Recipe
 
@@ -88,6 +89,24 @@ class SyncTalkFace(TrainedAnimator):
     def audio_encoder_in_use(self) -> AudioEncoder:
         """The network's audio encoder."""
         return self.network.audio_encoder
+
+    def setup(self, stage: str) -> None:
+        """Start from a trained trunk, too, where the configuration names one.
+
+        Raises:
+            ConfigError: it is not Wav2Lip's, or of other sizes.
+            CheckpointError: it cannot be had.
+        """
+        super().setup(stage)
+        source = self.config.training.trunk_source
+        if stage == "fit" and self.stage == "generator" and source is not None:
+            painter = getattr(from_pretrained(source), "generator", None)
+            if not isinstance(painter, Wav2LipGenerator):
+                raise ConfigError(
+                    f"training.trunk_source: {source} has no Wav2Lip generator; name a checkpoint "
+                    "of the model wav2lip_syncnet, or null"
+                )
+            self.network.start_from(painter)
 
     def start_from_expert(self) -> None:
         """Copy both encoders of the expert."""

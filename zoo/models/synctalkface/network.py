@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import ConfigError
 from zoo.models.synctalkface.config import SyncTalkFaceConfig
 from zoo.nn.key_value_memory import KeyValueMemory, Recalled
 from zoo.nn.sync_expert import FaceTower
@@ -17,6 +18,7 @@ from zoo.nn.wav2lip import (
     FaceEncoder,
     GeneratorChannels,
     Output,
+    Wav2LipGenerator,
     paint,
 )
 
@@ -59,6 +61,28 @@ class SyncTalkFaceNetwork(nn.Module):
         self.identity_encoder = FaceEncoder(channels.face, size)
         self.decoder = FaceDecoder(channels.decoder, channels.face, size, 2 * features)
         self.output = Output(self.decoder.out_channels, channels.output, gate=config.copy_gate)
+
+    def start_from(self, painter: Wav2LipGenerator) -> None:
+        """Copy a trained Wav2Lip generator; what reads the lips, which it does not have, stays.
+
+        Raises:
+            ConfigError: its sizes differ.
+        """
+        own = (self.audio_encoder, self.identity_encoder, self.output, self.decoder)
+        others = (painter.audio_encoder, painter.face_encoder, painter.output, painter.face_decoder)
+        first = "0.0.conv.weight"  # of the decoder: the condition, lips before sound
+        try:
+            for part, other in zip(own, others, strict=True):
+                state = other.state_dict()
+                if part is self.decoder:
+                    lips = self.decoder.state_dict()[first][:, : self.features]
+                    state[first] = torch.cat([lips, state[first]], dim=1)
+                part.load_state_dict(state)
+        except RuntimeError as error:
+            raise ConfigError(
+                "SyncTalkFace can only start from a Wav2Lip generator of its own width, picture "
+                "size and copy gate; set training.trunk_source to one, or to null"
+            ) from error
 
     def encode_audio(self, mel: Tensor) -> Tensor:
         """Mel windows (N, 1, 80, 16) -> features (N, C)."""
