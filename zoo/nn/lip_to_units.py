@@ -7,7 +7,7 @@ rate of the units, 50 a second, two for every video frame.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,9 @@ class LipToUnitsConfig(ZooConfig):
         default_factory=lambda: ConformerConfig(size=512, num_heads=8)
     )
     """The encoder over lips."""
+    upsampling: Literal["repeat", "zeros"] = "repeat"
+    """How a frame of lips becomes two steps: twice the same, as published; or followed by zeros, as
+    in a recogniser that leaves every second place to sound, for a conformer that starts from it."""
     num_units: int = 200
     """Units of the inventory."""
     num_mels: int = 80
@@ -63,12 +66,14 @@ class LipToUnitsConfig(ZooConfig):
         conformer = ConformerConfig(
             size=128, num_layers=4, num_heads=4, ffn_size=256, kernel=15, dropout=0.05
         )
-        return cls(stem_widths=(16, 32, 48, 96), conformer=conformer, num_units=100)
+        return cls(
+            stem_widths=(16, 32, 48, 96), conformer=conformer, upsampling="zeros", num_units=100
+        )
 
     @classmethod
     def tiny_avhubert(cls) -> LipToUnitsConfig:
         """The same over a small AV-HuBERT."""
-        return cls.tiny().replace(avhubert=AVHuBERTConfig.tiny())
+        return cls.tiny().replace(avhubert=AVHuBERTConfig.tiny(), upsampling="repeat")
 
 
 @dataclass(frozen=True)
@@ -126,12 +131,18 @@ class LipToUnits(nn.Module):
         """
         if mask is None:
             mask = torch.ones(video.shape[:2], dtype=torch.bool, device=video.device)
-        x = self.encode_lips(video, mask).repeat_interleave(UNITS_A_FRAME, dim=1)
+        x = self._upsampled(self.encode_lips(video, mask))
         mask = mask.repeat_interleave(UNITS_A_FRAME, dim=1)
         if self.proj_in is not None:
             x = self.proj_in(x)
         x = self.conformer(x, mask)
         return LipUnits(self.unit_head(x), self._mel(x, speaker), mask)
+
+    def _upsampled(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, 2 T, C)."""
+        if self.config.upsampling == "repeat":
+            return x.repeat_interleave(UNITS_A_FRAME, dim=1)
+        return torch.stack([x, torch.zeros_like(x)], dim=2).flatten(1, 2)
 
     def encode_lips(self, video: Tensor, mask: Tensor) -> Tensor:
         """Visual features (B, T, C) at the rate of the video."""

@@ -158,8 +158,8 @@ class Lip2SpeechUnitConfig(ZooConfig):
         first = FirstStageTraining(
             batch_size=16,
             max_seconds=6.0,
-            lr=1e-3,
-            warmup_steps=150,
+            lr=7e-4,
+            warmup_steps=60,
             total_steps=1500,
             mel_weight=50.0,
             erase=0.1,
