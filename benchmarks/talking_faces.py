@@ -1,7 +1,8 @@
 """What the shipped talking faces can do, on people and sentences that nothing was trained on.
 
-    python benchmarks/talking_faces.py [--model wav2lip.tiny] [--clips 40] [--seed 20264]
-                                       [--data DIR] [--strip FILE.png] [--cards]
+    python benchmarks/talking_faces.py [--model wav2lip.tiny] [--beside "no memory=FOLDER" ...]
+                                       [--clips 40] [--seed 20264] [--data DIR]
+                                       [--strip FILE.png] [--cards]
 
 Clips are made afresh: other seed, held-out voices, faces and sentences. Judges are
 `judge_syncnet.tiny` and `judge_landmarks.tiny`, neither of which was a training loss. Printed with
@@ -11,121 +12,74 @@ Clips are made afresh: other seed, held-out voices, faces and sentences. Judges 
   another person's sound; mean of the quotients, clip by clip;
 - mean absolute error in the mouth's rectangle of the face crop, beside that of copying the
   reference frame, which is half a clip away, and the quotient of both, clip by clip;
+- distance of the mouth's landmarks from the filmed ones, both mouths centred (LMD);
 - correlation of the mouth's opening in a generated clip with that drawn for the sound it was given
   (somebody else's sentence), and with that of the clip whose face it has; of filmed clips, which
   says what the landmark detector misses;
-- of a model with an audio-lip memory, normalised mutual information of the slot in use and the
-  phone that is heard, beside that of the slots in another order.
+- of a model with an audio-lip memory, what `lip_memory.py` finds.
+
+`--beside` measures other weights on the same clips, such as an ablation, and prints their figures
+and the differences, clip by clip.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from film_clips import Clip, correlation, opening_of, partner, read_clips, true_faces, under
 from findings import Found, keep, of_means, shipped, show
-from numpy.typing import NDArray
-from sklearn.metrics import normalized_mutual_info_score
+from lip_memory import lip_memory
 from torch import Tensor
 
 import zoo
-from zoo.audio import load_audio
 from zoo.data.corpora import make
-from zoo.data.drawn_truth import read_tracks
 from zoo.hub.paths import checkout_folder
+from zoo.metrics.lmd import LMD
 from zoo.metrics.lse import LSE
 from zoo.models.talking_face.animation import Animator
 from zoo.nn.face_windows import generator_input
 from zoo.nn.lip_sync_losses import mouth_region
-from zoo.tasks import Speech, Video
-from zoo.video import FPS, load_video, save_image
-from zoo.video.face_boxes import cut_faces
+from zoo.tasks import Video
+from zoo.video import FPS, save_image
 
 MODELS = ("wav2lip.tiny", "synctalkface.tiny")
-SAMPLES_PER_FRAME = 640
-UPPER_LIP, LOWER_LIP = 62, 66  # inner edges, of 68 points
 STRIP = (6, 8)  # clips and frames
-LEAST_FRAMES = 30  # for a correlation
+Values = dict[str, list[float]]
+"""Label -> a value for every clip."""
+COMPARED = (
+    "LSE-D, generated",
+    "mouth L1",
+    "mouth L1, generated / copying",
+    "LMD, centred",
+    "opening, with the sound's own",
+)
+"""What is printed of other weights."""
 
 
-@dataclass(frozen=True)
-class Clip:
-    """A filmed clip with what its corpus knows of it."""
-
-    path: Path
-    source: str
-    frames: Tensor
-    sound: Tensor
-    opening: NDArray[np.float32]
-    phones: list[tuple[str, float, float]]
-
-
-def read_clips(data: Path) -> list[Clip]:
-    """The test clips in which nothing hides the mouth."""
-    truths = json.loads((data / "ground_truth" / "test.json").read_text(encoding="utf-8"))
-    clips = []
-    for truth in truths:
-        path = data / f"{truth['id']}.mp4"
-        if truth["occluder"] is not None or truth["frames"] < LEAST_FRAMES or not path.is_file():
-            continue
-        (opening,) = read_tracks(path, "opening")
-        phones = [(name, start, end) for name, start, end in truth["phonemes"]]
-        frames, sound = load_video(path).frames, load_audio(path)
-        clips.append(Clip(path, str(path.parent.name), frames, sound, opening, phones))
-    return clips
-
-
-def partner(clips: Sequence[Clip], number: int) -> Clip:
-    """The next clip of somebody else."""
-    own = clips[number].source
-    around = [clips[(number + k) % len(clips)] for k in range(1, len(clips))]
-    return next(clip for clip in around if clip.source != own)
-
-
-def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
-    size = min(len(one), len(other))
-    return float(np.corrcoef(one[:size], other[:size])[0, 1])
-
-
-def opening_of(detector: Any, film: Video) -> NDArray[Any]:
-    points: Any = detector.detect(film.frames).points
-    return np.linalg.norm(points[:, LOWER_LIP] - points[:, UPPER_LIP], axis=1)
-
-
-def under(film: Video, sound: Tensor) -> Video:
-    """The pictures of a film with another sound, cut to the shorter."""
-    size = min(len(film.frames), len(sound) // SAMPLES_PER_FRAME)
-    other = Speech(sound[: size * SAMPLES_PER_FRAME], 16_000)
-    return Video(film.frames[:size], film.fps, other)
-
-
-def crops(model: Animator, clip: Clip) -> tuple[Tensor, Tensor, Tensor]:
+def painted_faces(model: Animator, clip: Clip) -> tuple[Tensor, Tensor, Tensor]:
     """True, painted and reference faces (T, 3, S, S) of a clip under its own sound."""
-    paste = model.prepare(clip.path, clip.path)
-    smooth = model.crop.antialias
-    faces = cut_faces(paste.frames, paste.boxes, model.image_size, antialias=smooth)
-    true = (faces.flip(1) / 255)[paste.order]
+    true = true_faces(model, clip)
     reference = true.roll(len(true) // 2, 0)
+    windows = model.prepare(clip.path, clip.path).windows
     with torch.inference_mode():
-        latent = model.encode_audio(paste.windows[None])
+        latent = model.encode_audio(windows[None])
         painted = model.generate(latent, generator_input(true, reference)[None])[0]
     return true, painted, reference
 
 
-def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found:
-    """All numbers of a model."""
-    detector = zoo.from_pretrained("judge_landmarks.tiny").eval()
+def compare(model: Animator, clips: Sequence[Clip], detector: Any, strip: Path | None) -> Values:
+    """All numbers of a model, clip by clip."""
     lse = LSE("wav2lip-lrs", judge="judge_syncnet.tiny")
-    values: dict[str, list[float]] = defaultdict(list)
+    lmd = LMD(judge="judge_landmarks.tiny")
+    values: Values = defaultdict(list)
     rows = []
     for number, clip in enumerate(clips):
         other = partner(clips, number)
@@ -139,13 +93,14 @@ def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found
         values["LSE-D, generated, another's sound"].append(wrong)
         values["LSE-D, another's sound / right sound"].append(wrong / right)
         values["LSE-D, generated / filmed"].append(right / real)
-        true, painted, reference = crops(model, clip)
+        true, painted, reference = painted_faces(model, clip)
         error, copied = (float(mouth_region(x - true).abs().mean()) for x in (painted, reference))
         values["mouth L1"].append(error)
         values["mouth L1, copying the reference"].append(copied)
         values["mouth L1, generated / copying"].append(error / copied)
-        seen = opening_of(detector, swapped)
-        filmed = opening_of(detector, Video(clip.frames, FPS, None))
+        film = Video(clip.frames, FPS, None)
+        values["LMD, centred"].append(lmd.score_sample(own, film)["lmd_centred"])
+        seen, filmed = opening_of(detector, swapped), opening_of(detector, film)
         values["opening, filmed, with the sound's own"].append(correlation(filmed, clip.opening))
         cycle = np.arange(len(seen)) % len(clip.opening)
         values["opening, with the sound's own"].append(correlation(seen, other.opening))
@@ -154,8 +109,7 @@ def compare(model: Animator, clips: Sequence[Clip], strip: Path | None) -> Found
             rows.append(strip_row(true, painted))
     if strip is not None:
         save_image(strip, torch.cat(rows, dim=1))
-    sources = [clip.source for clip in clips]
-    return {name: of_means(name, found, sources) for name, found in values.items()}
+    return dict(values)
 
 
 def strip_row(true: Tensor, painted: Tensor) -> Tensor:
@@ -166,43 +120,40 @@ def strip_row(true: Tensor, painted: Tensor) -> Tensor:
     return (picture.flip(0).clamp(0, 1) * 255).byte()
 
 
-def phone_at(clip: Clip, frame: int) -> str:
-    now = 1000 * (frame + 0.5) / FPS
-    return next((name for name, start, end in clip.phones if start <= now < end), "")
+def means(values: Values, clips: Sequence[Clip]) -> Found:
+    """Means over clips with intervals over people."""
+    sources = [clip.source for clip in clips]
+    return {name: of_means(name, found, sources) for name, found in values.items()}
 
 
-def memory(model: Any, clips: Sequence[Clip]) -> Found:
-    """What the slots of the memory stand for."""
-    slots, phones, owners = [], [], []
-    for clip in clips:
-        windows = model.prepare(clip.path, clip.path).windows[None]
-        with torch.inference_mode():
-            chosen = model.addresses(model.encode_audio(windows))[0].argmax(dim=1).tolist()
-        slots += chosen
-        phones += [phone_at(clip, frame) for frame in range(len(chosen))]
-        owners.append(clip.source)
-    mixed = np.random.default_rng(0).permutation(slots)
-    found = {"slot and phone": slots, "slot and phone, order changed": mixed}
-    information = {
-        f"mutual information, {name}": float(normalized_mutual_info_score(phones, chosen))
-        for name, chosen in found.items()
-    }
-    size = len(slots)
-    return {
-        name: {"value": value, "low": float("nan"), "high": float("nan"), "n": size}
-        for name, value in information.items()
-    }
+def beside(label: str, own: Values, other: Values, clips: Sequence[Clip]) -> Found:
+    """What other weights reach, and how far they are from a model's, clip by clip."""
+    rows: Values = {}
+    for name in COMPARED:
+        rows[f"{label}: {name}"] = other[name]
+        rows[f"{label}, difference: {name}"] = [b - a for a, b in zip(own[name], other[name])]
+    return means(rows, clips)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """LABEL=FOLDER."""
+    label, equals, folder = text.partition("=")
+    if not (label and equals and folder):
+        raise argparse.ArgumentTypeError(f"expected LABEL=FOLDER, got {text!r}")
+    return label, folder
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", action="append", help="name or folder (default: the shipped)")
+    parser.add_argument("--beside", action="append", type=pair, default=[], metavar="LABEL=FOLDER")
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--seed", type=int, default=20264, help="one that nothing is trained on")
     parser.add_argument("--data", type=Path, help="a tiny-lrs3 of that seed, if there is one")
     parser.add_argument("--strip", type=Path, help="write filmed and generated faces as a picture")
     parser.add_argument("--cards", action="store_true", help="write the numbers into the cards")
     args = parser.parse_args()
+    detector = zoo.from_pretrained("judge_landmarks.tiny").eval()
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data or Path(scratch) / "corpus"
         if args.data is None:
@@ -210,11 +161,18 @@ def main() -> int:
             make("tiny-lrs3", data, seed=args.seed, clips=sizes)
         clips = read_clips(data)
         clips = clips[:: max(1, len(clips) // args.clips)][: args.clips]
+        others = {
+            label: compare(zoo.from_pretrained(folder).eval(), clips, detector, None)  # type: ignore[arg-type]
+            for label, folder in args.beside
+        }
         for name in args.model or shipped(MODELS):
             model: Any = zoo.from_pretrained(name).eval()
-            found = compare(model, clips, args.strip)
+            values = compare(model, clips, detector, args.strip)
+            found = means(values, clips)
             if hasattr(model, "addresses"):
-                found |= memory(model, clips)
+                found |= lip_memory(model, clips, detector)
+            for label, other in others.items():
+                found |= beside(label, values, other, clips)
             show(f"{name}, {args.data or f'seed {args.seed}'}", found)
             if args.cards:
                 command = (

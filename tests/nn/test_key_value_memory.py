@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from zoo.nn.key_value_memory import KeyValueMemory, align_loss, store_loss
@@ -47,3 +48,19 @@ def test_both_losses_reach_both_halves() -> None:
     loss.backward()
     assert float(memory.key.grad.abs().sum()) > 0
     assert float(memory.value.grad.abs().sum()) > 0
+
+
+def test_slots_are_filled_with_clusters() -> None:
+    torch.manual_seed(0)
+    centres, kinds = torch.eye(3, 4), torch.arange(30) % 3
+    lips = 5 * centres[kinds] + 0.1 * torch.randn(30, 4)
+    sound = torch.nn.functional.one_hot(kinds, 4).flip(1) + 0.1 * torch.randn(30, 4)
+    memory = KeyValueMemory(3, 4, kappa=50.0)
+    memory.fill(lips, sound)
+    slots = memory.address_values(lips).argmax(dim=1)
+    assert len(set(slots.tolist())) == 3
+    assert all(len(set(slots[kinds == kind].tolist())) == 1 for kind in range(3))
+    assert torch.equal(memory.address_keys(sound).argmax(dim=1), slots)
+    assert torch.allclose(memory.read(memory.address_keys(sound)), 5 * centres[kinds], atol=0.5)
+    with pytest.raises(ValueError, match="cannot make 3 clusters"):
+        memory.fill(lips[:2], sound[:2])

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.nn.kmeans import fit_kmeans
+
 
 class Recalled(NamedTuple):
     """What a memory answers: values (..., C) and the weights (..., S) they were mixed with."""
@@ -39,6 +41,27 @@ class KeyValueMemory(nn.Module):
             nn.init.normal_(half, std=0.02)
             with torch.no_grad():
                 half.copy_(F.normalize(half, dim=1))
+
+    @torch.no_grad()
+    def fill(self, values: Tensor, keys: Tensor, seed: int = 0) -> None:
+        """Take clusters of what is to be stored for slots.
+
+        Args:
+            values: (N, C) features of the value side, clustered by direction (k-means).
+            keys: (N, C) features of the key side that belong to them.
+            seed: of the clustering.
+
+        Raises:
+            ValueError: fewer features than slots.
+        """
+        slots = len(self.value)
+        directions = F.normalize(values.float(), dim=1).cpu()
+        centers, _ = fit_kmeans(directions, slots, seed=seed)
+        nearest = torch.cdist(directions, centers).argmin(dim=1)
+        member = F.one_hot(nearest, slots).to(values)  # (N, S)
+        share = member / member.sum(dim=0).clamp_min(1)
+        self.value.copy_(share.T @ values)
+        self.key.copy_(share.T @ keys)
 
     def address_keys(self, query: Tensor) -> Tensor:
         """Weights (..., S) of queries (..., C) over the keys."""

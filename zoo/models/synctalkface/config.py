@@ -24,6 +24,10 @@ class MemoryConfig(ZooConfig):
     """Pairs of keys and values."""
     kappa: float = 16.0
     """Factor on the cosine before the softmax."""
+    fill_from: int = 0
+    """Batches of training clips whose lips, clustered, fill the slots before the first step, each
+    key with the sound of its cluster (ours); 0 starts at random, as the paper does. Few slots that
+    start alike all become the mean."""
     recall: bool = True
     """False replaces what is recalled by one learned vector: the ablation without a memory."""
 
@@ -87,7 +91,7 @@ class SyncTalkFaceConfig(AnimatorConfig):
             image_size=64,
             width=4,
             copy_gate=True,
-            memory=MemoryConfig(slots=16),
+            memory=MemoryConfig(slots=16, fill_from=40),
             expert=ExpertConfig(face_channels=narrow, audio_channels=narrow),
             discriminator=None,
             crop=CropConfig.tiny(),
@@ -112,7 +116,8 @@ class SyncTalkFaceConfig(AnimatorConfig):
                 sync_weight=0.3,
                 lip_weight=0.05,
                 gan_weight=0.0,
-                store_weight=0.05,
+                store_weight=0.01,
+                align_weight=0.3,
                 sync_sees="mouth",
                 mouth_weight=8.0,
                 guide="mouth",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from torch import Tensor
 
 from zoo.errors import ConfigError
@@ -28,7 +30,7 @@ from zoo.nn.lip_sync_losses import (
     weighted_l1,
     without_gradient,
 )
-from zoo.nn.modes import mode_of
+from zoo.nn.modes import evaluation, mode_of
 from zoo.nn.quality_discriminator import QualityDiscriminator
 from zoo.nn.sync_expert import WINDOW, SyncExpert
 from zoo.nn.wav2lip import AudioEncoder, Wav2LipGenerator
@@ -108,6 +110,32 @@ class SyncTalkFace(TrainedAnimator):
                 )
             self.network.start_from(painter)
 
+    def on_train_start(self) -> None:
+        """Fill the memory where the configuration says so; a run that goes on has filled it."""
+        memory = self.config.memory
+        if (
+            self.stage == "generator"
+            and memory.fill_from
+            and memory.recall
+            and not self.global_step
+        ):
+            batches: Any = self.trainer.train_dataloader
+            self.fill_memory(islice(batches, memory.fill_from))
+
+    def fill_memory(self, batches: Iterable[Batch]) -> None:
+        """Let clusters of the lips in some batches, each with its sound, be the slots."""
+        lips, sound = [], []
+        network = self.network
+        with evaluation(network):
+            for batch in batches:
+                batch = move_data_to_device(batch, self.device)
+                lips.append(network.encode_lips(lip_windows(batch)))
+                sound.append(network.encode_audio(batch["frame_mel"].flatten(0, 1)))
+        network.memory.fill(torch.cat(lips), torch.cat(sound))
+        for half in (network.memory.value, network.memory.key):
+            # each process has seen its own clips
+            half.data.copy_(self.trainer.strategy.broadcast(half.data))
+
     def start_from_expert(self) -> None:
         """Copy both encoders of the expert."""
         super().start_from_expert()
@@ -177,11 +205,9 @@ class SyncTalkFace(TrainedAnimator):
     def _paint(self, batch: Batch) -> tuple[Tensor, Painted]:
         """True frames (B, 5, 3, S, S) and everything painted for them, N = 5 B."""
         target, reference = pictures(batch["faces"][:, 0]), pictures(batch["reference"])
-        around = pictures(batch["around"])
-        lips = torch.stack([sliding_windows(clip) for clip in around])  # (B, 5, 5, 3, S, S)
         painted: Painted = self.network(
             batch["frame_mel"].flatten(0, 1),
-            expert_input(lips.flatten(0, 1)),
+            lip_windows(batch),
             generator_input(target, reference).flatten(0, 1),
         )
         return target, painted
@@ -208,6 +234,12 @@ class SyncTalkFace(TrainedAnimator):
         kept = 1 - settings.sync_weight - settings.lip_weight
         loss = kept * l1 + settings.sync_weight * sync + settings.lip_weight * lip
         self.log("val/loss", loss, prog_bar=True, batch_size=size)
+
+
+def lip_windows(batch: Batch) -> Tensor:
+    """True lips (N, 15, S / 2, S) around each of the N = 5 B frames of a batch."""
+    windows = torch.stack([sliding_windows(clip) for clip in pictures(batch["around"])])
+    return expert_input(windows.flatten(0, 1))
 
 
 def films(painted: Painted) -> tuple[Tensor, Tensor]:
