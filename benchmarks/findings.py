@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from pathlib import Path
 
 from rich.console import Console
@@ -39,13 +40,39 @@ def of_figure(figure: Figure, rows: Sequence[Row], name: str) -> dict[str, float
     return {"value": found.value, "low": found.low, "high": found.high, "n": len(rows)}
 
 
+def plain(value: float, count: int) -> dict[str, float]:
+    """A number that has no interval."""
+    return {"value": float(value), "low": nan, "high": nan, "n": count}
+
+
+def phone_at(phones: Sequence[tuple[str, float, float]], second: float) -> str:
+    """The phone at a moment; of a corpus's ground truth, with starts and ends in milliseconds."""
+    now = 1000 * second
+    return next((name for name, start, end in phones if start <= now < end), "")
+
+
 def show(title: str, found: Found) -> None:
     """Print a table."""
     table = Table("", "value", "95 % interval", "n", title=title)
     for label, one in found.items():
-        span = f"{one['low']:.2f} to {one['high']:.2f}"
-        table.add_row(label, f"{one['value']:.2f}", span, str(int(one["n"])))
+        table.add_row(label, number(one["value"]), span(one), str(int(one["n"])))
     Console().print(table)
+
+
+def number(value: float) -> str:
+    """Three figures that count."""
+    return f"{value:.3g}"
+
+
+def span(one: Mapping[str, float]) -> str:
+    """A 95 % interval, or nothing where there is none."""
+    ends = one["low"], one["high"]
+    return "" if isnan(ends[0]) else f"{number(ends[0])} to {number(ends[1])}"
+
+
+def how_sure(one: Mapping[str, float]) -> str:
+    """The interval as part of a sentence."""
+    return f"95 % interval {span(one)}, " if span(one) else ""
 
 
 def keep(folder: Path, found: Found, command: str) -> None:
@@ -53,11 +80,11 @@ def keep(folder: Path, found: Found, command: str) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     rows = {
-        f"held out, {label}": f"{one['value']:.2f} (95 % interval {one['low']:.2f} to "
-        f"{one['high']:.2f}, n {one['n']:.0f})"
+        f"held out, {label}": f"{number(one['value'])} ({how_sure(one)}n {one['n']:.0f})"
         for label, one in found.items()
     }
     how = f"`{command}`: people and sentences that no seed trains on"
-    config["training"] |= {"held-out figures": how, **rows}
+    kept = {k: v for k, v in config["training"].items() if not k.startswith("held out, ")}
+    config["training"] = {**kept, "held-out figures": how, **rows}
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_card(folder)

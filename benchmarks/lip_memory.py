@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from film_clips import Clip, correlation, opening_of, true_faces
-from findings import Found, of_means
+from findings import Found, of_means, phone_at, plain
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 from torch.nn import functional as F
@@ -17,6 +17,7 @@ from zoo.nn.face_windows import expert_input, sliding_windows
 from zoo.video import FPS
 
 LEAST_SHARE = 0.02  # of the frames, for a slot to count as used
+LEAST_SLOTS = 3  # for a correlation over them
 FORCED_CLIPS = 8
 FORCED_FRAMES = 5
 
@@ -29,7 +30,7 @@ def lip_memory(model: Any, clips: Sequence[Clip], detector: Any) -> Found:
         clips: filmed clips.
         detector: of landmarks.
     """
-    heard, seen, agree = [], [], []
+    heard, agree = [], []
     for clip in clips:
         windows = model.prepare(clip.path, clip.path).windows[None]
         with torch.inference_mode():
@@ -40,32 +41,31 @@ def lip_memory(model: Any, clips: Sequence[Clip], detector: Any) -> Found:
         margin = (len(slots) - len(looks)) // 2
         agree.append(float((slots[margin : margin + len(looks)] == looks).float().mean()))
         heard.append(slots.numpy())
-        seen.append(looks.numpy())
     sources = [clip.source for clip in clips]
-    found = information(heard, seen, clips)
+    found = information(heard, clips)
     found["memory: sound and lips choose the same slot"] = of_means("agree", agree, sources)
     forced = forced_openings(model, clips[:FORCED_CLIPS], heard, clips, detector)
+    if not forced:
+        return found
     label = "memory: opening a slot forces, with that drawn where it is heard (over slots)"
     found[label] = of_means("forced", forced, sources[: len(forced)])
     return found
 
 
-def information(heard: Sequence[Any], seen: Sequence[Any], clips: Sequence[Clip]) -> Found:
+def information(heard: Sequence[Any], clips: Sequence[Clip]) -> Found:
     """Normalised mutual information of slots with the phones that are heard."""
-    phones = [phone_at(clip, frame) for clip, own in zip(clips, heard) for frame in range(len(own))]
+    moments = [np.arange(len(own)) + 0.5 for own in heard]
+    phones = [phone_at(c.phones, x / FPS) for c, own in zip(clips, moments) for x in own]
     chosen = np.concatenate(heard)
     mixed = np.random.default_rng(0).permutation(chosen)
-    one = {"value": 0.0, "low": float("nan"), "high": float("nan"), "n": len(chosen)}
     return {
-        "memory: slots in use": {**one, "value": float(len(used(chosen)))},
-        "memory: information of slot and phone": {
-            **one,
-            "value": float(normalized_mutual_info_score(phones, chosen)),
-        },
-        "memory: the same, slots in another order": {
-            **one,
-            "value": float(normalized_mutual_info_score(phones, mixed)),
-        },
+        "memory: slots in use": plain(len(used(chosen)), len(chosen)),
+        "memory: information of slot and phone": plain(
+            normalized_mutual_info_score(phones, chosen), len(chosen)
+        ),
+        "memory: the same, slots in another order": plain(
+            normalized_mutual_info_score(phones, mixed), len(chosen)
+        ),
     }
 
 
@@ -88,23 +88,17 @@ def forced_openings(
     for clip, slots in zip(clips, heard, strict=True):
         for slot, opening in zip(slots, clip.opening):
             drawn.setdefault(int(slot), []).append(float(opening))
-    slots = used(np.concatenate(heard))
-    if len(slots) < 3:
+    in_use = used(np.concatenate(heard))
+    if len(in_use) < LEAST_SLOTS:
         return []
-    right = np.array([np.mean(drawn[slot]) for slot in slots])
+    right = np.array([np.mean(drawn[slot]) for slot in in_use])
     found = []
     for clip in shown:
         sound = clip.sound[: round(16_000 * FORCED_FRAMES / FPS)]
         made = []
-        for slot in slots:
+        for slot in in_use:
             address = F.one_hot(torch.tensor(slot), model.config.memory.slots).float()
             film = model.animate(clip.frames[:1], sound, address=address)
             made.append(float(np.mean(opening_of(detector, film))))
         found.append(correlation(np.array(made), right))
     return found
-
-
-def phone_at(clip: Clip, frame: int) -> str:
-    """The phone in the middle of a frame."""
-    now = 1000 * (frame + 0.5) / FPS
-    return next((name for name, start, end in clip.phones if start <= now < end), "")

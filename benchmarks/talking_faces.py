@@ -15,7 +15,8 @@ Clips are made afresh: other seed, held-out voices, faces and sentences. Judges 
 - distance of the mouth's landmarks from the filmed ones, both mouths centred (LMD);
 - correlation of the mouth's opening in a generated clip with that drawn for the sound it was given
   (somebody else's sentence), and with that of the clip whose face it has; of filmed clips, which
-  says what the landmark detector misses;
+  says what the landmark detector misses, and again of the generated ones without the clips whose
+  filmed mouth it does not follow either (below 0.8);
 - of a model with an audio-lip memory, what `lip_memory.py` finds.
 
 `--beside` measures other weights on the same clips, such as an ablation, and prints their figures
@@ -52,14 +53,18 @@ from zoo.video import FPS, save_image
 
 MODELS = ("wav2lip.tiny", "synctalkface.tiny")
 STRIP = (6, 8)  # clips and frames
+NAN = float("nan")
+FOLLOWS = "opening, with the sound's own"
+CLEAR = 0.8
+"""A filmed mouth's opening correlates at least so with the drawn one where the detector sees it."""
 Values = dict[str, list[float]]
-"""Label -> a value for every clip."""
+"""Label -> a value for every clip, NaN where there is none."""
 COMPARED = (
     "LSE-D, generated",
     "mouth L1",
     "mouth L1, generated / copying",
     "LMD, centred",
-    "opening, with the sound's own",
+    FOLLOWS,
 )
 """What is printed of other weights."""
 
@@ -103,7 +108,10 @@ def compare(model: Animator, clips: Sequence[Clip], detector: Any, strip: Path |
         seen, filmed = opening_of(detector, swapped), opening_of(detector, film)
         values["opening, filmed, with the sound's own"].append(correlation(filmed, clip.opening))
         cycle = np.arange(len(seen)) % len(clip.opening)
-        values["opening, with the sound's own"].append(correlation(seen, other.opening))
+        follows = correlation(seen, other.opening)
+        values[FOLLOWS].append(follows)
+        clear = values["opening, filmed, with the sound's own"][-1] > CLEAR
+        values[f"{FOLLOWS}, of faces that the detector sees"].append(follows if clear else NAN)
         values["opening, with the face's own"].append(correlation(seen, clip.opening[cycle]))
         if number < STRIP[0]:
             rows.append(strip_row(true, painted))
@@ -122,8 +130,11 @@ def strip_row(true: Tensor, painted: Tensor) -> Tensor:
 
 def means(values: Values, clips: Sequence[Clip]) -> Found:
     """Means over clips with intervals over people."""
-    sources = [clip.source for clip in clips]
-    return {name: of_means(name, found, sources) for name, found in values.items()}
+    found: Found = {}
+    for name, column in values.items():
+        rows = [(value, clip.source) for value, clip in zip(column, clips) if value == value]
+        found[name] = of_means(name, *zip(*rows, strict=True))
+    return found
 
 
 def beside(label: str, own: Values, other: Values, clips: Sequence[Clip]) -> Found:
