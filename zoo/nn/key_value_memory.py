@@ -44,21 +44,24 @@ class KeyValueMemory(nn.Module):
 
     @torch.no_grad()
     def fill(self, values: Tensor, keys: Tensor, seed: int = 0) -> None:
-        """Take clusters of what is to be stored for slots.
+        """Take clusters of features for slots.
+
+        The key side, which has to choose alone in the end, is clustered; each value is the mean of
+        what goes with a cluster, so that all that the key side cannot know is averaged out.
 
         Args:
-            values: (N, C) features of the value side, clustered by direction (k-means).
-            keys: (N, C) features of the key side that belong to them.
+            values: (N, C) features of the value side.
+            keys: (N, C) features of the key side that belong to them, clustered by direction.
             seed: of the clustering.
 
         Raises:
             ValueError: fewer features than slots.
         """
         slots = len(self.value)
-        directions = F.normalize(values.float(), dim=1).cpu()
+        directions = F.normalize(keys.float(), dim=1).cpu()
         centers, _ = fit_kmeans(directions, slots, seed=seed)
         nearest = torch.cdist(directions, centers).argmin(dim=1)
-        member = F.one_hot(nearest, slots).to(values)  # (N, S)
+        member = F.one_hot(nearest, slots).to(keys)  # (N, S)
         share = member / member.sum(dim=0).clamp_min(1)
         self.value.copy_(share.T @ values)
         self.key.copy_(share.T @ keys)

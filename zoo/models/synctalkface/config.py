@@ -25,9 +25,9 @@ class MemoryConfig(ZooConfig):
     kappa: float = 16.0
     """Factor on the cosine before the softmax."""
     fill_from: int = 0
-    """Batches of training clips whose lips, clustered, fill the slots before the first step, each
-    key with the sound of its cluster (ours); 0 starts at random, as the paper does. Few slots that
-    start alike all become the mean."""
+    """Batches of training clips whose sound, clustered, fills the keys before the first step, and
+    whose lips the values (ours); 0 starts at random, as the paper does. Few slots that start alike
+    all become the mean."""
     recall: bool = True
     """False replaces what is recalled by one learned vector: the ablation without a memory."""
 
@@ -51,8 +51,8 @@ class TrainingConfig(GeneratorSettings):
     sync_below: float | None = 0.75
     """Both sync losses count once the first is below this in validation."""
     trunk_source: str | None = None
-    """Wav2Lip checkpoint of the same sizes whose trunk this one starts from (ours); None starts at
-    random, as the paper does."""
+    """Wav2Lip checkpoint of the same sizes whose encoders and decoder this one's start from (ours);
+    None starts at random, as the paper does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class SyncTalkFaceConfig(AnimatorConfig):
             training=TrainingConfig(
                 lr=1e-3,
                 betas=(0.9, 0.999),
-                total_steps=800,
+                total_steps=650,
                 final_lr_share=0.05,
                 sync_weight=0.3,
                 lip_weight=0.05,

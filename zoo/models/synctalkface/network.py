@@ -63,20 +63,20 @@ class SyncTalkFaceNetwork(nn.Module):
         self.output = Output(self.decoder.out_channels, channels.output, gate=config.copy_gate)
 
     def start_from(self, painter: Wav2LipGenerator) -> None:
-        """Copy a trained Wav2Lip generator; what reads the lips, which it does not have, stays.
+        """Copy a trained Wav2Lip generator, but for the layer that reads the condition: that has to
+        learn how much to trust sound, and how much the lips, which Wav2Lip does not have.
 
         Raises:
             ConfigError: its sizes differ.
         """
         own = (self.audio_encoder, self.identity_encoder, self.output, self.decoder)
         others = (painter.audio_encoder, painter.face_encoder, painter.output, painter.face_decoder)
-        first = "0.0.conv.weight"  # of the decoder: the condition, lips before sound
         try:
             for part, other in zip(own, others, strict=True):
                 state = other.state_dict()
                 if part is self.decoder:
-                    lips = self.decoder.state_dict()[first][:, : self.features]
-                    state[first] = torch.cat([lips, state[first]], dim=1)
+                    reader = {k: v for k, v in part.state_dict().items() if k.startswith("0.")}
+                    state.update(reader)
                 part.load_state_dict(state)
         except RuntimeError as error:
             raise ConfigError(
