@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from zoo.bench.bootstrap import interval, seed_of
+from zoo.bench.bootstrap import interval, paired, seed_of
 from zoo.hub.card import write_card
 from zoo.hub.paths import checkout_folder
 from zoo.metrics.base import Figure, Row
@@ -38,6 +38,15 @@ def of_figure(figure: Figure, rows: Sequence[Row], name: str) -> dict[str, float
     """A metric's figure with its interval."""
     found = interval(figure, rows, seed_of("judges", name))
     return {"value": found.value, "low": found.low, "high": found.high, "n": len(rows)}
+
+
+def of_difference(
+    figures: tuple[Figure, Figure], rows: tuple[Sequence[Row], Sequence[Row]], name: str
+) -> dict[str, float]:
+    """First minus second of one figure on the same clips, resampled together."""
+    seed = seed_of("judges", name)
+    drawn = paired(figures[0], *rows, seed, second_figure=figures[1])
+    return {"value": drawn.value, "low": drawn.low, "high": drawn.high, "n": len(rows[0])}
 
 
 def plain(value: float, count: int) -> dict[str, float]:

@@ -188,7 +188,7 @@ def main() -> int:
             if args.cards:
                 command = (
                     f"python benchmarks/talking_faces.py --seed {args.seed} --clips {args.clips}"
-                )
+                ) + "".join(f" --beside '{label}=FOLDER'" for label in others)
                 keep(checkout_folder() / name, found, command)
     return 0
 

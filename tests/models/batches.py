@@ -246,8 +246,11 @@ def lip2speech_config() -> ZooConfig:
         "first.stem_widths": (8, 8, 16, 16),
         "first.conformer.num_layers": 1,
         "lips_source": None,
+        "trunk_source": None,
     }
-    return Lip2SpeechUnitConfig.preset("tiny", {**small, "vocoder.generator.channels": 32})
+    return Lip2SpeechUnitConfig.preset(
+        "tiny", {**small, "vocoder.istft.width": 32, "vocoder.istft.num_blocks": 2}
+    )
 
 
 def lip2speech_batch(config: Any) -> dict[str, Any]:

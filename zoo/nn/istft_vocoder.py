@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.mel_inversion import MelFrames, direction
 
@@ -54,19 +55,22 @@ class ISTFTVocoderConfig(ZooConfig):
 class ISTFTVocoder(nn.Module):
     """Log-mel in, waveform out.
 
+    Args:
+        config: sizes.
+        condition_size: channels of what the network sees besides the mel.
+
     Example:
         >>> ISTFTVocoder(ISTFTVocoderConfig.tiny())(torch.zeros(1, 80, 5)).shape
         torch.Size([1, 1, 800])
     """
 
-    def __init__(self, config: ISTFTVocoderConfig) -> None:
+    def __init__(self, config: ISTFTVocoderConfig, condition_size: int = 0) -> None:
         super().__init__()
         self.config = config
         self.frames = MelFrames(config.front_end)
         mel = self.frames.mel
-        self.conv_pre = nn.Conv1d(
-            mel.num_mels, config.width, config.kernel, padding=config.kernel // 2
-        )
+        channels = mel.num_mels + condition_size
+        self.conv_pre = nn.Conv1d(channels, config.width, config.kernel, padding=config.kernel // 2)
         self.norm_pre = nn.LayerNorm(config.width)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(config.width, config.ffn_size, config.kernel)
@@ -81,9 +85,33 @@ class ISTFTVocoder(nn.Module):
         """Samples a frame."""
         return self.frames.mel.hop_length
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Waveforms (B, 1, T * hop) of log-mels (B, num_mels, T)."""
-        x = self.norm_pre(self.conv_pre(mel).transpose(1, 2))
+    def start_from(self, other: ISTFTVocoder) -> None:
+        """Copy a vocoder of mels alone; a condition, which it has not learned, changes nothing yet.
+
+        Raises:
+            ConfigError: its sizes differ.
+        """
+        state = other.state_dict()
+        known = state["conv_pre.weight"]
+        kernel = torch.zeros_like(self.conv_pre.weight)
+        try:
+            kernel[:, : known.shape[1]] = known
+            self.load_state_dict({**state, "conv_pre.weight": kernel})
+        except RuntimeError as error:
+            raise ConfigError(
+                f"a vocoder can only start from one of the same sizes: {self.config}, not "
+                f"{other.config}"
+            ) from error
+
+    def forward(self, mel: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Waveforms (B, 1, T * hop).
+
+        Args:
+            mel: (B, num_mels, T) natural log.
+            condition: (B, condition_size, T); None where the network sees the mel alone.
+        """
+        seen = mel if condition is None else torch.cat([mel, condition], dim=1)
+        x = self.norm_pre(self.conv_pre(seen).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
         delta, real, imag = self.head(self.norm_post(x)).transpose(1, 2).float().chunk(3, dim=1)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from zoo.hub.config import ZooConfig
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
+from zoo.nn.istft_vocoder import ISTFTVocoder, ISTFTVocoderConfig
 
 MEL_FRAMES = 2
 """Mel frames of 10 ms a unit of 20 ms."""
@@ -34,10 +35,12 @@ class MultiInputVocoderConfig(ZooConfig):
     """On the units, in training."""
     generator: HiFiGANConfig = field(default_factory=HiFiGANConfig.multi_input)
     """The trunk."""
+    istft: ISTFTVocoderConfig | None = None
+    """An inverse-STFT head in its place (ours), which small budgets can train."""
 
 
 class MultiInputVocoder(nn.Module):
-    """Mel, units brought to the mel's rate, and speaker, joined in this order, into a HiFi-GAN."""
+    """Mel, units brought to the mel's rate, and speaker, joined in this order, into a trunk."""
 
     def __init__(self, config: MultiInputVocoderConfig) -> None:
         super().__init__()
@@ -48,7 +51,11 @@ class MultiInputVocoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(width, width)
         self.spkr = nn.Linear(config.speaker_size, width)
-        self.generator = HiFiGAN(config.num_mels + 2 * width, config.generator)
+        self.generator: HiFiGAN | ISTFTVocoder
+        if config.istft is None:
+            self.generator = HiFiGAN(config.num_mels + 2 * width, config.generator)
+        else:
+            self.generator = ISTFTVocoder(config.istft, 2 * width)
 
     def forward(self, units: Tensor, mel: Tensor, speaker: Tensor) -> Tensor:
         """Waveforms (B, 1, T * hop).
@@ -67,7 +74,12 @@ class MultiInputVocoder(nn.Module):
                 f"got {mel.shape[2]}"
             )
         voice = self.spkr(speaker).unsqueeze(2).expand(-1, -1, mel.shape[2])
-        made: Tensor = self.generator(torch.cat([mel, self.condition(units), voice], dim=1))
+        condition = torch.cat([self.condition(units), voice], dim=1)
+        made: Tensor
+        if isinstance(self.generator, ISTFTVocoder):
+            made = self.generator(mel, condition)
+        else:
+            made = self.generator(torch.cat([mel, condition], dim=1))
         return made
 
     def condition(self, units: Tensor) -> Tensor:

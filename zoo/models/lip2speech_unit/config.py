@@ -8,7 +8,7 @@ from typing import ClassVar
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.gan_discriminators import DiscriminatorConfig
-from zoo.nn.hifigan import HiFiGANConfig
+from zoo.nn.istft_vocoder import ISTFTVocoderConfig
 from zoo.nn.lip_to_units import LipToUnitsConfig
 from zoo.nn.multi_input_vocoder import MultiInputVocoderConfig
 from zoo.training.settings import DecayedTrainingSettings
@@ -95,6 +95,9 @@ class Lip2SpeechUnitConfig(ZooConfig):
     lips_source: str | None = None
     """Recogniser from whose visual front-end training starts, and from whose conformer where it has
     this one's sizes; None starts at random."""
+    trunk_source: str | None = None
+    """Mel vocoder from which the training of a vocoder with an inverse-STFT head starts (ours); None
+    starts at random, as the paper does."""
     augmentation: MelAugmentation | None = None
     """Used in training the vocoder; None trains on clean mels."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -106,6 +109,9 @@ class Lip2SpeechUnitConfig(ZooConfig):
 
     def __post_init__(self) -> None:
         first, vocoder = self.first, self.vocoder
+        istft = None if vocoder is None else vocoder.istft
+        if istft is not None and istft.front_end != self.front_end:
+            raise ConfigError(f"vocoder.istft.front_end is {istft.front_end}, not {self.front_end}")
         if first is None and vocoder is None:
             raise ConfigError("neither first nor vocoder: nothing is left of the model")
         if first is None or vocoder is None:
@@ -149,11 +155,7 @@ class Lip2SpeechUnitConfig(ZooConfig):
     def tiny(cls) -> Lip2SpeechUnitConfig:
         """Both stages, small; trained by this project."""
         vocoder = MultiInputVocoderConfig(
-            num_units=100,
-            embedding_size=64,
-            generator=HiFiGANConfig.multi_input().replace(
-                channels=128, block_kernels=(3, 7), block_dilations=((1, 3, 5), (1, 3, 5))
-            ),
+            num_units=100, embedding_size=64, istft=ISTFTVocoderConfig.tiny()
         )
         first = FirstStageTraining(
             batch_size=16,
@@ -171,10 +173,11 @@ class Lip2SpeechUnitConfig(ZooConfig):
             window=MouthWindow(mouths="fixed", size=48, row=69),
             lips_source="av_relscore.tiny",
             unit_source="hubert_units.tiny",
-            augmentation=MelAugmentation(noise=0.3),
+            augmentation=MelAugmentation(blur_sigma=(0.1, 3.0), noise=0.5),
             discriminators=DiscriminatorConfig.tiny(),
             first_training=first,
-            training=VocoderTrainingConfig.tiny(),
+            trunk_source="mel_vocoder.tiny",
+            training=VocoderTrainingConfig.tiny().replace(lr=5e-4, total_steps=800),
         )
 
     @classmethod
