@@ -85,15 +85,17 @@ def how_sure(one: Mapping[str, float]) -> str:
 
 
 def keep(folder: Path, found: Found, command: str) -> None:
-    """Write the numbers into a checkpoint's config.json, and from there into its card."""
+    """Write the numbers into a checkpoint's config.json, in place of those that the same script
+    found before, and from there into its card."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
+    script = Path(command.split()[1]).name
     rows = {
-        f"held out, {label}": f"{number(one['value'])} ({how_sure(one)}n {one['n']:.0f})"
+        f"{script}: {label}": f"{number(one['value'])} ({how_sure(one)}n {one['n']:.0f})"
         for label, one in found.items()
     }
     how = f"`{command}`: people and sentences that no seed trains on"
-    kept = {k: v for k, v in config["training"].items() if not k.startswith("held out, ")}
-    config["training"] = {**kept, "held-out figures": how, **rows}
+    others = {k: v for k, v in config["training"].items() if k.partition(":")[0] != script}
+    config["training"] = {**others, script: how, **rows}
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_card(folder)
