@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.bench.bootstrap import interval, paired, seed_of
-from zoo.hub.card import write_card
+from zoo.hub.card import Card, write_card
 from zoo.hub.paths import checkout_folder
 from zoo.metrics.base import Figure, Row
 from zoo.metrics.values import Quantity, counted, mean_figure
@@ -84,6 +84,12 @@ def how_sure(one: Mapping[str, float]) -> str:
     return f"95 % interval {span(one)}, " if span(one) else ""
 
 
+def stored_results(name: str) -> list[str]:
+    """The result files of a checkpoint that lie in the repository, without its ablations."""
+    found = sorted((Path(__file__).parent / "results").glob(f"{name}--*.json"))
+    return [str(path) for path in found if path.stem.count("--") == 1]
+
+
 def keep(folder: Path, found: Found, command: str) -> None:
     """Write the numbers into a checkpoint's config.json, in place of those that the same script
     found before, and from there into its card."""
@@ -98,4 +104,4 @@ def keep(folder: Path, found: Found, command: str) -> None:
     others = {k: v for k, v in config["training"].items() if k.partition(":")[0] != script}
     config["training"] = {**others, script: how, **rows}
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_card(folder)
+    write_card(folder, card=Card(results=stored_results(folder.name)))
