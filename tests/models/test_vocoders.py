@@ -29,6 +29,11 @@ NARROW = {
     "istft.num_blocks": 1,
     "istft.ffn_size": 16,
 }
+SMALL_UNIT = {
+    **{f"network.{name}": value for name, value in NARROW.items()},
+    "network.embedding_size": 8,
+    "trunk_source": None,
+}
 FLAGS = tuple(word for k, v in NARROW.items() for word in (f"--model.config.{k}", str(v)))
 
 
@@ -39,8 +44,7 @@ def mel_vocoder(preset: str = "tiny", **changes: Any) -> MelVocoder:
 
 def unit_vocoder(**changes: Any) -> UnitVocoder:
     torch.manual_seed(0)
-    small = {"network.generator.channels": 32, "network.embedding_size": 8}
-    return UnitVocoder(UnitVocoderConfig.preset("tiny", {**small, **changes})).eval()
+    return UnitVocoder(UnitVocoderConfig.preset("tiny", {**SMALL_UNIT, **changes})).eval()
 
 
 def test_gan_training_resumes_with_both_optimizers(talkers: Path, tmp_path: Path) -> None:
@@ -125,15 +129,19 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
     sources = ("--model.config.unit_source", str(units))
     sources = (*sources, "--model.config.speaker_source", str(voices))
+    speaks = mel_vocoder()
     sizes = {
+        **SMALL_UNIT,
         "network.num_units": 6,
-        "network.generator.channels": 32,
-        "network.embedding_size": 8,
         "network.speaker_size": 64,
+        "trunk_source": speaks.save_pretrained(tmp_path / "mel"),
+        "training.lr": 1e-30,
     }
     flags = tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
     folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *sources, *flags, "--max_steps", "4")
     model = from_pretrained(folder)
+    ours, theirs = model.network.generator.vocoder.state_dict(), speaks.network.state_dict()
+    assert all(torch.allclose(ours[key], theirs[key]) for key in theirs), "it started from there"
     made = model.vocode([0, 3, 5], speaker=torch.rand(64))
     assert made.waveform.shape[0] % 320 == 0
     state = last_checkpoint(tmp_path / "o" / "vocoder")

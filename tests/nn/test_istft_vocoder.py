@@ -5,7 +5,7 @@ import torch
 
 from zoo.audio.mel import CONFIGS, mel_front_end
 from zoo.errors import ConfigError
-from zoo.nn.istft_vocoder import ISTFTVocoder, ISTFTVocoderConfig
+from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder, ISTFTVocoderConfig
 from zoo.nn.mel_inversion import GriffinLim
 
 INVERTIBLE = [n for n, c in CONFIGS.items() if c.log_floor is not None and c.power == 1]
@@ -88,3 +88,21 @@ def test_griffin_lim_needs_nothing_learned_and_repeats_itself() -> None:
         assert torch.equal(made, vocoder(mel))
         distances.append(float((front(made[:, 0])[:, :, :-1].exp() - mel.exp()).abs().mean()))
     assert distances[1] < 0.5 * distances[0]
+
+
+def test_a_vocoder_of_anything_speaks_the_mel_that_it_guesses() -> None:
+    torch.manual_seed(0)
+    speaks = small()
+    model = GuessedMelVocoder(5, speaks.config, 320).eval()
+    model.start_from(speaks)
+    x = torch.randn(2, 5, 7)
+    made = model(x)
+    assert made.shape == (2, 1, 7 * 320)
+    torch.nn.init.zeros_(model.head.weight)
+    flat = model(x)
+    assert torch.allclose(flat, speaks(torch.full((2, 80, 14), -5.0)), atol=1e-5)
+    assert not torch.allclose(flat, made, atol=1e-3)
+    with pytest.raises(ConfigError, match="not a multiple of 160"):
+        GuessedMelVocoder(5, speaks.config, 240)
+    with pytest.raises(ConfigError, match="same sizes"):
+        model.start_from(small(width=24))

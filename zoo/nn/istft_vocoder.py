@@ -19,6 +19,7 @@ from zoo.nn.mel_inversion import MelFrames, direction
 
 # e^9 is beyond any magnitude of a waveform in [-1, 1]; a guard of the exponential
 _LOUDEST = 9.0
+_QUIET = -5.0  # about the mean of a log-mel of speech
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,51 @@ class ISTFTVocoder(nn.Module):
         for _ in range(self.config.refinements):
             waveform = self.frames.invert(level * direction(self.frames.analyse(waveform)))
         return waveform.unsqueeze(1)
+
+
+class GuessedMelVocoder(nn.Module):
+    """Anything in, waveform out: guesses a log-mel and speaks it.
+
+    Args:
+        in_channels: channels of the input.
+        config: sizes of the vocoder, and of as many blocks that make its mel.
+        hop: samples a frame of the input, a multiple of the mel's.
+
+    Raises:
+        ConfigError: the hops do not fit.
+    """
+
+    def __init__(self, in_channels: int, config: ISTFTVocoderConfig, hop: int) -> None:
+        super().__init__()
+        self.vocoder = ISTFTVocoder(config)
+        self.repeats, rest = divmod(hop, self.vocoder.hop)
+        if rest or not self.repeats:
+            raise ConfigError(
+                f"{hop} samples a frame are not a multiple of {self.vocoder.hop}, the hop of "
+                f"{config.front_end}"
+            )
+        width, kernel = config.width, config.kernel
+        self.conv_pre = nn.Conv1d(in_channels, width, kernel, padding=kernel // 2)
+        self.norm_pre = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(width, config.ffn_size, kernel) for _ in range(config.num_blocks)
+        )
+        self.norm_post = nn.LayerNorm(width)
+        self.head = nn.Linear(width, self.vocoder.frames.mel.num_mels)
+        nn.init.constant_(self.head.bias, _QUIET)
+
+    def start_from(self, other: ISTFTVocoder) -> None:
+        """Copy a vocoder of mels alone; see `ISTFTVocoder.start_from`."""
+        self.vocoder.start_from(other)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Waveforms (B, 1, T * hop) of (B, in_channels, T)."""
+        x = x.repeat_interleave(self.repeats, dim=2)
+        x = self.norm_pre(self.conv_pre(x).transpose(1, 2))
+        for block in self.blocks:
+            x = block(x)
+        made: Tensor = self.vocoder(self.head(self.norm_post(x)).transpose(1, 2))
+        return made
 
 
 class ConvNeXtBlock(nn.Module):

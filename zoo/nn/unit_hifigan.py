@@ -15,6 +15,7 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.duration_predictor import DurationPredictor, durations
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
+from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,9 @@ class UnitHiFiGANConfig(ZooConfig):
     """Rows of the F0 table (`f0="bins"`)."""
     generator: HiFiGANConfig = field(default_factory=HiFiGANConfig)
     """The trunk."""
+    istft: ISTFTVocoderConfig | None = None
+    """A guess of the mel with an inverse-STFT vocoder behind it in its place (ours), which small
+    budgets can train."""
 
     def __post_init__(self) -> None:
         if self.num_units < 1:
@@ -101,7 +105,7 @@ class Resynthesis:
 
 
 class UnitHiFiGAN(nn.Module):
-    """Embeddings of units, F0 and speaker, joined in this order, into a HiFi-GAN."""
+    """Embeddings of units, F0 and speaker, joined in this order, into a trunk."""
 
     def __init__(self, config: UnitHiFiGANConfig) -> None:
         super().__init__()
@@ -118,7 +122,12 @@ class UnitHiFiGAN(nn.Module):
         if config.durations is not None:
             sizes = config.durations
             self.dur_predictor = DurationPredictor(width, sizes.hidden, sizes.kernel, sizes.dropout)
-        self.generator = HiFiGAN(config.in_channels, config.generator)
+        self.generator: HiFiGAN | GuessedMelVocoder
+        if config.istft is None:
+            self.generator = HiFiGAN(config.in_channels, config.generator)
+        else:
+            hop = config.generator.hop
+            self.generator = GuessedMelVocoder(config.in_channels, config.istft, hop)
 
     def forward(
         self,

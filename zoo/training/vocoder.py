@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
+from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
 from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
 from zoo.nn.gan_losses import discriminator_loss, feature_loss, generator_loss
+from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder
 from zoo.nn.spectral_losses import MelLoss, MultiResolutionSTFTLoss
 from zoo.training.schedules import cosine
 
 Batch = dict[str, Any]
 _UPDATES = "vocoder_updates"
+_STARTED = (ISTFTVocoder, GuessedMelVocoder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,25 @@ class GANVocoder(ZooModule):
         self.mel_loss = MelLoss()
         self.stft_loss = MultiResolutionSTFTLoss()
         self.updates = 0
+
+    def start_trunk(self, own: nn.Module, source: str) -> None:
+        """Let a part with an inverse-STFT head start from a trained mel vocoder.
+
+        Args:
+            own: the part.
+            source: checkpoint, Hub repository or folder.
+
+        Raises:
+            ConfigError: one of the two has no such head, or the sizes differ.
+            CheckpointError: the mel vocoder cannot be had.
+        """
+        other = getattr(from_pretrained(source), "network", None)
+        if not (isinstance(own, _STARTED) and isinstance(other, ISTFTVocoder)):
+            raise ConfigError(
+                f"trunk_source: {source} and this model's vocoder must both have an inverse-STFT "
+                "head; set istft and name such a mel vocoder, or set trunk_source to null"
+            )
+        own.start_from(other)
 
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) for `batch["wav"]` (B, S), and further weighted losses by name."""

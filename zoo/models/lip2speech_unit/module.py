@@ -15,7 +15,6 @@ from zoo.models.lip2speech_unit.config import Lip2SpeechUnitConfig
 from zoo.models.lip2speech_unit.inference import Synthesizer
 from zoo.nn.avhubert import AVHuBERT
 from zoo.nn.conformer import ConformerEncoder
-from zoo.nn.istft_vocoder import ISTFTVocoder
 from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
@@ -130,20 +129,11 @@ class Lip2SpeechUnit(Synthesizer):
         source = self.config.trunk_source
         if stage == "fit" and self.stage == "vocoder" and source is not None:
             # what a run resumes from is read after this
-            self._start_vocoder(source)
+            assert self.vocoder is not None
+            self.start_trunk(self.vocoder.generator, source)
         if stage == "fit" and not bool(self.mean_speaker.any()):
             data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
             self.mean_speaker.copy_(data.mean_speaker())
-
-    def _start_vocoder(self, source: str) -> None:
-        assert self.vocoder is not None
-        own, other = self.vocoder.generator, getattr(from_pretrained(source), "network", None)
-        if not (isinstance(own, ISTFTVocoder) and isinstance(other, ISTFTVocoder)):
-            raise ConfigError(
-                f"trunk_source: {source} and this model's vocoder must both have an inverse-STFT "
-                "head; set vocoder.istft and name such a mel vocoder, or set trunk_source to null"
-            )
-        own.start_from(other)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One update of the stage, on clips or on crops of `zoo.data.lip_speech`."""

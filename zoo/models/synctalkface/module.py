@@ -123,7 +123,7 @@ class SyncTalkFace(TrainedAnimator):
             self.fill_memory(islice(batches, memory.fill_from))
 
     def fill_memory(self, batches: Iterable[Batch]) -> None:
-        """Let clusters of the lips in some batches, each with its sound, be the slots."""
+        """Let clusters of the sound in some batches, each with its lips, be the slots."""
         lips, sound = [], []
         network = self.network
         with evaluation(network):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from zoo.hub.config import ZooConfig
 from zoo.nn.gan_discriminators import DiscriminatorConfig
-from zoo.nn.hifigan import HiFiGANConfig
+from zoo.nn.istft_vocoder import ISTFTVocoderConfig
 from zoo.nn.unit_hifigan import DurationConfig, UnitHiFiGANConfig
 from zoo.training.vocoder import VocoderTrainingConfig
 
@@ -34,6 +34,9 @@ class UnitVocoderConfig(ZooConfig):
     """Checkpoint that makes units of recordings, for training and resynthesis."""
     speaker_source: str = "ge2e.resemblyzer"
     """Checkpoint that makes speaker vectors of recordings."""
+    trunk_source: str | None = None
+    """Mel vocoder from which the training of an inverse-STFT trunk starts (ours); None starts at
+    random."""
     duration_weight: float = 1.0
     """Weight of the loss of the durations."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -66,23 +69,19 @@ class UnitVocoderConfig(ZooConfig):
 
     @classmethod
     def tiny(cls) -> UnitVocoderConfig:
-        """About a million parameters, with a speaker vector and durations."""
-        trunk = HiFiGANConfig(
-            channels=128,
-            block_kernels=(3, 7),
-            block_dilations=((1, 3, 5), (1, 3, 5)),
-        )
+        """Three million parameters, with a speaker vector and durations."""
         network = UnitHiFiGANConfig(
             num_units=100,
             embedding_size=64,
             speaker="vector",
             durations=DurationConfig(hidden=64),
-            generator=trunk,
+            istft=ISTFTVocoderConfig.tiny(),
         )
         return cls(
             network=network,
             inventory="tiny-hubert/L3/km100",
             unit_source="hubert_units.tiny",
+            trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
-            training=VocoderTrainingConfig.tiny(),
+            training=VocoderTrainingConfig.tiny().replace(total_steps=2000),
         )

@@ -60,6 +60,18 @@ class UnitVocoder(GANVocoder):
             },
         )
 
+    def setup(self, stage: str) -> None:
+        """Start from a trained mel vocoder where the configuration names one.
+
+        Raises:
+            ConfigError: that, or this model, has no inverse-STFT head, or other sizes.
+            CheckpointError: it cannot be had.
+        """
+        super().setup(stage)
+        if stage == "fit" and self.config.trunk_source is not None:
+            # what a run resumes from is read after this
+            self.start_trunk(self.network.generator, self.config.trunk_source)
+
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
         made = self.network(batch["units"], speaker=self._voices(batch)).waveform
