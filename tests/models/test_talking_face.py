@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -365,6 +366,26 @@ def test_an_address_moves_the_lips() -> None:
     assert torch.allclose(weights.sum(-1), torch.ones(1, 15), atol=1e-5)
     with pytest.raises(ConfigError, match="address"):
         model.animate(face, said, address=torch.eye(slots))
+
+
+@pytest.mark.parametrize("step", [0, 5])
+def test_the_memory_starts_filled_with_what_the_training_clips_say(step: int) -> None:
+    model = build("synctalkface", stage="generator")
+    batches = [talking_face_batch(model.config) for _ in range(3)]
+    model._trainer = SimpleNamespace(
+        train_dataloader=iter(batches),
+        strategy=SimpleNamespace(broadcast=lambda tensor: tensor),
+        global_step=step,
+    )
+    model.config = model.config.replace(**{"memory.fill_from": 2})
+    before = model.network.memory.key.clone()
+    model.on_train_start()
+    assert torch.equal(model.network.memory.key, before) is (step > 0)
+    if step == 0:
+        assert len(list(model.trainer.train_dataloader)) == 1, "two batches were taken"
+        sound = torch.cat([batch["frame_mel"].flatten(0, 1) for batch in batches[:2]])
+        slots = model.addresses(model.eval().network.encode_audio(sound)).argmax(dim=1)
+        assert len(slots.unique()) > 1
 
 
 def test_the_ablation_without_a_memory_ignores_the_address() -> None:
