@@ -69,8 +69,8 @@ class SyncTalkFaceConfig(AnimatorConfig):
     """Mix the painted pixels with the given ones (ours; see `zoo.nn.wav2lip.FaceGenerator`)."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     """The memory."""
-    expert: ExpertConfig = field(default_factory=ExpertConfig)
-    """The sync expert, a loss only."""
+    expert: ExpertConfig | None = field(default_factory=ExpertConfig)
+    """The sync expert, a loss only; None in a checkpoint for use."""
     discriminator: DiscriminatorConfig | None = field(default_factory=DiscriminatorConfig)
     """None where `training.gan_weight` is 0."""
     context: int = 2

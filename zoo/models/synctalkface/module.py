@@ -55,7 +55,9 @@ class SyncTalkFace(TrainedAnimator):
         self.config: SyncTalkFaceConfig = config
         expert, judge = config.expert, config.discriminator
         self.network = SyncTalkFaceNetwork(config)
-        self.expert = SyncExpert(expert.face_channels, expert.audio_channels, config.image_size)
+        self.expert = None
+        if expert is not None:
+            self.expert = SyncExpert(expert.face_channels, expert.audio_channels, config.image_size)
         self.discriminator = None
         if judge is not None:
             self.discriminator = QualityDiscriminator(judge.channels, config.image_size)
