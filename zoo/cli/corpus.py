@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures or clips in all (split 6:1:1) or for each split",
     )
     make.add_argument("--workers", type=int, help="worker processes (default: one a core)")
+    make.add_argument(
+        "--languages",
+        type=lambda text: text.split(","),
+        help="only these of a corpus in several languages, e.g. es,fr",
+    )
     show = actions.add_parser(
         "show", help="write a picture of pictures with captions, or of talking faces"
     )
@@ -45,7 +50,12 @@ def run(args: argparse.Namespace) -> int:
         from zoo.data.corpora import make
 
         folder = make(
-            args.name, args.folder, seed=args.seed, clips=args.clips, workers=args.workers
+            args.name,
+            args.folder,
+            seed=args.seed,
+            clips=args.clips,
+            workers=args.workers,
+            languages=args.languages,
         )
         console.print(f"{args.name} is in {folder}", soft_wrap=True)
     else:

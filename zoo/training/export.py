@@ -109,7 +109,8 @@ def describe_data(root: Path) -> str:
     try:
         about = json.loads((root / "zoo_corpus.json").read_text(encoding="utf-8"))
         sizes = ", ".join(f"{count} {split}" for split, count in about["sizes"].items())
-        return f"{about['name']}, seed {about['seed']} ({sizes})"
+        languages = "".join(f", {name}" for name in about.get("languages", ()))
+        return f"{about['name']}, seed {about['seed']} ({sizes}{languages})"
     except (OSError, ValueError, KeyError):
         return root.resolve().name
 

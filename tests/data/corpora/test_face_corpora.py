@@ -19,6 +19,7 @@ from zoo.data.corpora.speakers import HELD_OUT_TIMBRES
 from zoo.data.lrs3 import read_lrs3
 from zoo.data.lrs_label import parse_label
 from zoo.data.lrs_voxmm import CONDITIONS, read_lrs_voxmm
+from zoo.errors import DataError
 from zoo.video import load_video, probe_video
 from zoo.video.landmark_files import read_landmarks
 
@@ -217,6 +218,25 @@ def test_mtedx_translations_are_parallel(mtedx: Path) -> None:
     assert (text / "train.es").read_text() == (mtedx / "es-es/data/train/txt/train.es").read_text()
     assert len((text / "train.fr").read_text().splitlines()) == 1
     assert not list(mtedx.rglob("*.segments"))
+
+
+def test_mtedx_of_some_languages(mtedx: Path, tmp_path: Path) -> None:
+    sizes = {"train": 1, "dev": 1, "test": 1}
+    spanish = make("tiny-mtedx", tmp_path / "es", seed=1, clips=sizes, workers=1, languages=["es"])
+    assert json.loads((spanish / ABOUT).read_text())["languages"] == ["es"]
+    assert not (spanish / "fr-fr").exists()
+    # the people and sentences of a language do not depend on which others there are
+    whole = sorted((mtedx / "es-es/data/train/video").rglob("*.mp4"))
+    alone = sorted((spanish / "es-es/data/train/video").rglob("*.mp4"))
+    assert [path.name for path in alone] == [path.name for path in whole]
+    assert alone[0].read_bytes() == whole[0].read_bytes()
+
+
+@pytest.mark.parametrize(("name", "languages"), [("tiny-mtedx", ["de"]), ("tiny-lrs3", ["es"])])
+def test_languages_that_a_corpus_lacks(name: str, languages: list[str], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=languages[0]):
+        make(name, tmp_path / "no", clips=3, languages=languages)
+    assert not (tmp_path / "no").exists()
 
 
 def test_sheets_of_faces(lrs3: Path, voxmm: Path, mtedx: Path, tmp_path: Path) -> None:

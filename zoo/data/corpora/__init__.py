@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from zoo.data.corpora.build import Corpus, build, split_sizes
+from zoo.data.corpora.lexicon import LANGUAGES
 from zoo.errors import DataError
 
 CORPORA: Final[dict[str, Corpus]] = {
@@ -34,6 +35,7 @@ CORPORA: Final[dict[str, Corpus]] = {
         "talking faces in en, es, fr, it and pt with translations, laid out as mTEDx, with video",
         "clips",
         "zoo.data.corpora.tiny_mtedx",
+        LANGUAGES,
     ),
 }
 
@@ -47,8 +49,9 @@ def make(
     seed: int = 0,
     clips: int | Mapping[str, int] = 1000,
     workers: int | None = None,
+    languages: Sequence[str] | None = None,
 ) -> Path:
-    """Write a corpus; the bytes of every file depend on name, seed and clips only.
+    """Write a corpus; the bytes of every file depend on name, seed, clips and languages only.
 
     Args:
         name: A key of `CORPORA`.
@@ -57,9 +60,10 @@ def make(
         clips: Pictures (or clips) in all, split 6 : 1 : 1 over train, dev and test, or the number
             for each of the three.
         workers: Worker processes; None is one a core, 1 works in this process.
+        languages: Only these of a corpus in several languages; None is all of them.
 
     Raises:
-        DataError: Unknown name, folder not empty, or numbers that cannot be met.
+        DataError: Unknown name or language, folder not empty, or numbers that cannot be met.
     """
     if name not in CORPORA:
         raise DataError(f"there is no corpus {name!r}; there are: {', '.join(CORPORA)}")
@@ -67,4 +71,6 @@ def make(
     if set(sizes) != {"train", "dev", "test"} or min(sizes.values()) < 1:
         raise DataError(f"clips must give at least one each to train, dev and test; got {sizes}")
     path = Path(folder)
-    return build(name, CORPORA[name], path, seed=seed, sizes=sizes, workers=workers)
+    return build(
+        name, CORPORA[name], path, seed=seed, sizes=sizes, workers=workers, languages=languages
+    )

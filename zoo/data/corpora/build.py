@@ -40,16 +40,18 @@ class Corpus:
             `plan(seed, sizes)` -> jobs, each with a `.spoken.split`; `work(folder, job)` -> ground
             truth, in worker processes, so both pickle; `finish(folder, jobs)` writes the index
             files.
+        languages: Those that are spoken, if `plan` takes some of them as a third argument.
     """
 
     about: str
     unit: str
     module: str
+    languages: tuple[str, ...] = ()
 
     @property
-    def plan(self) -> Callable[[int, Mapping[str, int]], list[Any]]:
+    def plan(self) -> Callable[..., list[Any]]:
         """Draw the jobs."""
-        plan: Callable[[int, Mapping[str, int]], list[Any]] = import_module(self.module).plan
+        plan: Callable[..., list[Any]] = import_module(self.module).plan
         return plan
 
     @property
@@ -85,18 +87,35 @@ def build(
     seed: int,
     sizes: Mapping[str, int],
     workers: int | None,
+    languages: Sequence[str] | None = None,
 ) -> Path:
     """Make a corpus beside `folder` and rename it into place when it is complete."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not empty: name a new folder for the corpus {name}")
-    jobs = corpus.plan(seed, sizes)
+    chosen = _chosen_languages(name, corpus, languages)
+    jobs = corpus.plan(seed, sizes, *([chosen] if chosen else []))
     with _published(folder) as draft:
         truths = list(_progress(name, _work(corpus, draft, jobs, workers), len(jobs)))
         corpus.finish(draft, jobs)
         _write_truth(draft, jobs, truths)
         about = {"name": name, "seed": seed, "sizes": dict(sizes), "zoo_version": __version__}
+        if chosen:
+            about["languages"] = list(chosen)
         (draft / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return folder
+
+
+def _chosen_languages(
+    name: str, corpus: Corpus, languages: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The languages asked for, in the corpus's order; none where all or nothing was asked for."""
+    if languages is None:
+        return ()
+    unknown = sorted(set(languages) - set(corpus.languages))
+    if unknown or not languages:
+        known = ", ".join(corpus.languages) or "one language only, and takes no choice"
+        raise DataError(f"{name} has {known}; asked for: {', '.join(languages) or 'none'}")
+    return tuple(language for language in corpus.languages if language in languages)
 
 
 def _work(

@@ -10,7 +10,7 @@ The real corpus has no video (its users fetch the talks themselves) and English 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -56,12 +56,15 @@ class Job:
         return f"{self.talk}_{segment.number:04d}"
 
 
-def plan(seed: int, sizes: Mapping[str, int]) -> list[Job]:
+def plan(
+    seed: int, sizes: Mapping[str, int], languages: Sequence[str] = LANGUAGES
+) -> list[Job]:
     """Everything there is to film; the clips of each split are shared out among the languages."""
     jobs = []
     for part, split in enumerate(SPLITS):
-        for k, language in enumerate(LANGUAGES):
-            count = (sizes[split] + len(LANGUAGES) - 1 - k) // len(LANGUAGES)
+        for place, language in enumerate(languages):
+            k = LANGUAGES.index(language)
+            count = (sizes[split] + len(languages) - 1 - place) // len(languages)
             clips = plan_clips(seed, 50 + 10 * part + k, split, count, language=language)
             talks = groupby(clips, key=lambda clip: clip.video.id)
             jobs += [Job(tuple(segments)) for _, segments in talks]
