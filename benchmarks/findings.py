@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
@@ -23,6 +24,14 @@ Found = dict[str, dict[str, float]]
 def shipped(names: Sequence[str]) -> list[str]:
     """Those of the checkpoints that lie in the repository."""
     return [name for name in names if (checkout_folder() / name).is_dir()]
+
+
+def pair(text: str) -> tuple[str, str]:
+    """What `--beside` takes: LABEL=FOLDER."""
+    label, equals, folder = text.partition("=")
+    if not (label and equals and folder):
+        raise argparse.ArgumentTypeError(f"expected LABEL=FOLDER, got {text!r}")
+    return label, folder
 
 
 def of_means(name: str, values: Sequence[float], clusters: Sequence[str]) -> dict[str, float]:

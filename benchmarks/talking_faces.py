@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import torch
 from film_clips import Clip, correlation, opening_of, partner, read_clips, true_faces, under
-from findings import Found, keep, of_means, shipped, show
+from findings import Found, keep, of_means, pair, shipped, show
 from lip_memory import lip_memory
 from torch import Tensor
 
@@ -144,14 +144,6 @@ def beside(label: str, own: Values, other: Values, clips: Sequence[Clip]) -> Fou
         rows[f"{label}: {name}"] = other[name]
         rows[f"{label}, difference: {name}"] = [b - a for a, b in zip(own[name], other[name])]
     return means(rows, clips)
-
-
-def pair(text: str) -> tuple[str, str]:
-    """LABEL=FOLDER."""
-    label, equals, folder = text.partition("=")
-    if not (label and equals and folder):
-        raise argparse.ArgumentTypeError(f"expected LABEL=FOLDER, got {text!r}")
-    return label, folder
 
 
 def main() -> int:

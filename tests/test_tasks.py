@@ -24,9 +24,12 @@ from zoo.tasks import (
     Span,
     Speech,
     SpeechImageRetriever,
+    TalkingFace,
     Transcript,
     Video,
+    VideoGenerator,
     Word,
+    implements,
     save_keywords,
     save_spans,
 )
@@ -57,10 +60,58 @@ def test_protocols_tell_models_apart() -> None:
         def transcribe(self, video: Any, audio: Any = None) -> Transcript:
             return Transcript("")
 
-    assert isinstance(Reader(), Recognizer)
-    assert not isinstance(Reader(), SpeechImageRetriever)
+    for model in (Reader, Reader()):
+        assert implements(model, Recognizer) and implements(model, "Recognizer")
+        assert not implements(model, SpeechImageRetriever)
     for protocol in PROTOCOLS:
-        assert not isinstance(object(), protocol)
+        assert not implements(object(), protocol) and not implements(object, protocol)
+
+
+def test_methods_of_the_same_name_are_not_enough() -> None:
+    class Face:
+        def animate(
+            self, face: Any, speech: Any = None, *, text: Any = None, seed: int = 0
+        ) -> Any: ...
+
+        def encode_audio(self, mel: Any) -> Any: ...
+
+        def generate(self, latent: Any, faces: Any, address: Any = None) -> Any: ...
+
+    class Film:
+        @torch.inference_mode()
+        def generate(
+            self, prompt: Any, seconds: float, *, seed: int = 0, steps: int = 9
+        ) -> Any: ...
+
+    assert issubclass(Face, VideoGenerator)  # why there is `implements`
+    for face, film in ((Face, Film), (Face(), Film())):
+        assert implements(face, TalkingFace) and not implements(face, VideoGenerator)
+        assert implements(film, VideoGenerator) and not implements(film, TalkingFace)
+
+
+@pytest.mark.parametrize(
+    ("method", "fits"),
+    [
+        (lambda self, video, audio=None: None, True),
+        (lambda self, video=None, audio=None, *, language="en": None, True),
+        (lambda self, *args, **named: None, True),
+        (lambda self, video: None, False),  # no sound
+        (lambda self, clip, audio=None: None, False),  # of another name
+        (lambda self, video, audio=None, *, language: None, False),  # wants more
+        (lambda self, video, audio: None, False),  # wants the sound
+        (None, False),
+    ],
+)
+def test_parameters_decide(method: Any, fits: bool) -> None:
+    kind = type("Model", (), {"transcribe": method})
+    assert implements(kind, Recognizer) is fits
+    assert implements(kind(), Recognizer) is fits
+
+
+def test_every_protocol_implements_itself() -> None:
+    for protocol in PROTOCOLS:
+        found = [one for one in PROTOCOLS if implements(protocol, one)]
+        assert found == [protocol]
 
 
 def test_importing_is_cheap() -> None:

@@ -1,9 +1,10 @@
 """What a model can do: one protocol a task, and the small results the methods return.
 
 A model class implements one or more of the protocols; the harness, the command line, the
-notebooks and the demo page know only these. Every method takes one item or a list of them; a list
-is one padded batch and gives a list. Every stochastic method takes `seed`, which belongs to the
-item, so that batching does not change a draw. Importing this module is cheap (no torch).
+notebooks and the demo page know only these, and ask `implements` whether a model can do one. Every
+method takes one item or a list of them; a list is one padded batch and gives a list. Every
+stochastic method takes `seed`, which belongs to the item, so that batching does not change a draw.
+Importing this module is cheap (no torch).
 
 Axes: `S` samples, `T` frames, `C` channels, `H W` space, `N` items, `D` embedding width.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from inspect import Parameter, Signature, isfunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -414,3 +416,38 @@ PROTOCOLS: tuple[type, ...] = (
     VideoGenerator,
     SubtitleAligner,
 )
+
+
+def implements(model: object, protocol: type | str) -> bool:
+    """Whether a model, or a class of models, has a protocol's methods and they take its parameters.
+
+    `isinstance` and `issubclass` look at the names of the methods alone, which two protocols may
+    share (`TalkingFace.generate` and `VideoGenerator.generate`).
+
+    Args:
+        model: an object or a class.
+        protocol: one of `PROTOCOLS`, or its name.
+    """
+    if isinstance(protocol, str):
+        protocol = next(one for one in PROTOCOLS if one.__name__ == protocol)
+    methods = {name: x for name, x in vars(protocol).items() if name[0] != "_" and isfunction(x)}
+    return all(_takes(model, name, signature(method)) for name, method in methods.items())
+
+
+def _takes(model: object, name: str, wanted: Signature) -> bool:
+    """Whether the method of this name can be called in every way in which `wanted` can."""
+    method = getattr(model, name, None)
+    if not callable(method):
+        return False
+    own = [None] if isinstance(model, type) and isfunction(method) else []  # in place of `self`
+    offered, given = signature(method), list(wanted.parameters.values())[1:]
+    by_name = {one.name: None for one in given if one.kind is Parameter.KEYWORD_ONLY}
+    in_order = {one.name: None for one in given if one.name not in by_name}
+    needed = [None for one in given if one.name in in_order and one.default is Parameter.empty]
+    try:
+        offered.bind(*own, *needed)
+        offered.bind(*own, *in_order.values(), **by_name)
+        offered.bind(*own, **in_order, **by_name)
+    except TypeError:
+        return False
+    return True

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.models.batches import tiny_config
+from zoo.bench import shipped
+from zoo.bench.adapters import adapt
 from zoo.bench.shipped import shipped_jobs, streams_of
+from zoo.bench.task import load_task
+from zoo.errors import BenchError
+from zoo.hub.catalogue import list_checkpoints
 from zoo.models.akvsr.module import AKVSR
+from zoo.models.avhubert.config import AVHuBERTModelConfig
 from zoo.models.avhubert.module import AVHuBERTModel
 from zoo.models.judge_asr.module import JudgeASR
 from zoo.models.speechclip.module import SpeechCLIP
@@ -21,6 +30,25 @@ def test_a_checkpoint_says_what_it_reads(tmp_path: Path) -> None:
     assert streams_of(AKVSR, tmp_path / "akvsr") == ("video",)
     assert streams_of(JudgeASR, tmp_path) == ("audio",)
     assert streams_of(SpeechCLIP, tmp_path) is None
+
+
+def test_a_part_of_a_model_is_put_to_no_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder has the methods of a recogniser, but no decoder to write with."""
+    whole = AVHuBERTModelConfig.preset("tiny_s2s")
+    encoder = AVHuBERTModel(whole.replace(decoder=None, ctc=False))
+    entry = next(e for e in list_checkpoints() if e.name == "judge_asr.tiny")
+    ours = replace(entry, name="avhubert.made-up", model="avhubert")
+    monkeypatch.setattr(shipped, "list_checkpoints", lambda: [ours])
+    monkeypatch.setattr(shipped, "checkout_folder", lambda: tmp_path)
+    AVHuBERTModel(whole).save_pretrained(tmp_path / ours.name)
+    assert {job.task.protocol for job in shipped_jobs()} == {"Recognizer"}
+    encoder.save_pretrained(tmp_path / ours.name, overwrite=True)
+    with pytest.raises(BenchError, match="no shipped checkpoint"):
+        shipped_jobs()
+    with pytest.raises(BenchError, match="not all parts of a Recognizer"):
+        adapt(encoder, load_task("tiny-lrs3-vsr"))
 
 
 def test_recognisers_get_the_streams_they_read() -> None:

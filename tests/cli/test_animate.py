@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from tests.make_media import write_clip
 from tests.models.batches import tiny_config
 from zoo.cli import main
 from zoo.models.wav2lip_syncnet.module import Wav2Lip
 from zoo.tasks import Picture, Speech
 from zoo.video import load_video, probe_video
 from zoo.video.generated import read_mark
+from zoo.video.landmark_files import write_landmarks
+from zoo.video.landmarks import Landmarks
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +77,25 @@ def test_a_box_must_be_four_numbers(folder: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         call(folder, "--out", "x.mp4", "--box", "1,2,3")
     assert "left,top,right,bottom" in capsys.readouterr().err
+
+
+def test_a_picture_without_a_face_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "faceless.mp4"
+    points = write_landmarks(folder / "none.npy", Landmarks(np.full((1, 68, 2), np.nan)))
+    assert call(folder, "--out", str(out), "--landmarks", str(points)) == 1
+    error = capsys.readouterr().err
+    assert "none of the 1 frames has a face" in error and error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_clip_keeps_its_rate_and_a_silent_one_is_no_speech(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "fast.mp4"
+    write_clip(folder / "fast-face.mp4", frames=10, fps=50, size=(64, 64))
+    assert call(folder, "--out", str(out), face="fast-face.mp4") == 0
+    assert "0.60 s of 64 x 64 at 50 frames/s" in capsys.readouterr().out
+    assert call(folder, "--out", str(out), speech="fast-face.mp4") == 1
+    assert "has pictures but no sound" in capsys.readouterr().err

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,8 @@ from zoo.audio import load_audio
 from zoo.cli import main
 from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
 from zoo.video import load_video
+from zoo.video.landmark_files import write_landmarks
+from zoo.video.landmarks import Landmarks
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,29 @@ def test_wide_frames_need_landmarks(
     command = ["synthesize", str(wide), "--out", str(tmp_path / "s.wav"), "--model", str(model)]
     assert main(command) == 1
     assert "landmarks" in capsys.readouterr().err
+
+
+def test_a_clip_without_a_face_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Lip2SpeechUnit(lip2speech_config().replace(**{"window.mouths": "aligned"}))
+    one.mean_speaker.fill_(0.1)
+    one.save_pretrained(tmp_path / "model")
+    clip = write_clip(tmp_path / "clip.mp4", frames=8, size=(128, 128))
+    command = ["synthesize", str(clip), "--out", str(tmp_path / "s.wav")]
+    command += ["--model", str(tmp_path / "model")]
+    points = write_landmarks(tmp_path / "points.npy", Landmarks(np.full((8, 68, 2), np.nan)))
+    assert main([*command, "--landmarks", str(points)]) == 1
+    error = capsys.readouterr().err
+    assert "none of the 8 frames has a face" in error and error.count("\n") == 1
+    assert not (tmp_path / "s.wav").exists()
+
+
+@pytest.mark.parametrize(("frames", "fps"), [(1, 25), (12, 50)])
+def test_short_and_fast_clips_get_speech_of_their_length(
+    frames: int, fps: int, model: Path, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", frames=frames, fps=fps, size=(96, 96))
+    out = tmp_path / "speech.wav"
+    assert main(["synthesize", str(clip), "--model", str(model), "--out", str(out)]) == 0
+    assert len(load_audio(out)) == 16_000 * frames // fps

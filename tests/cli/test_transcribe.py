@@ -138,6 +138,38 @@ def test_a_batch_gives_what_its_clips_give(folder: Path, clips: Path) -> None:
             assert one.transcript.text == other.transcript.text
 
 
+def test_a_clip_without_a_face_gets_its_reason(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = AVRelScore(AVRelScoreConfig.preset("tiny", {"input.mouth_preset": "av_relscore"}))
+    points = write_landmarks(tmp_path / "points.npy", Landmarks(np.full((12, 68, 2), np.nan)))
+    words = ["--model", model.save_pretrained(tmp_path / "model"), "--landmarks", points]
+    assert main(command(clips / "a.mp4", *words)) == 1
+    assert "a.mp4: landmarks: none of the 12 frames has a face" in capsys.readouterr().err
+    assert main(command(clips, *words, "--out", tmp_path / "said.csv")) == 1
+    rows = rows_of((tmp_path / "said.csv").read_text("utf-8"))
+    assert "frames has a face" in rows["a.mp4"]["error"]
+    assert all(row["error"] and not row["text"] for row in rows.values())
+
+
+def test_sound_that_is_wanted_must_be_there(
+    folder: Path, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = clips / "more" / "silent.mp4"
+    for streams in ("audio", "both"):
+        assert main(command(silent, "--model", folder, "--streams", streams)) == 1
+        assert "has pictures but no sound" in capsys.readouterr().err
+    assert main(command(silent, "--model", folder)) == 0
+
+
+def test_a_language_that_the_model_does_not_know(
+    folder: Path, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(clips / "a.mp4", "--model", folder, "--language", "tlh")) == 1
+    assert "knows 'en' only, not 'tlh'" in capsys.readouterr().err
+    assert main(command(clips / "a.mp4", "--model", folder, "--language", "en")) == 0
+
+
 def test_json_and_text(folder: Path, clips: Path, tmp_path: Path) -> None:
     for ending in ("json", "txt"):
         assert main(command(clips, "--model", folder, "--out", tmp_path / f"said.{ending}")) == 0

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 import torch
+from lightning import LightningDataModule
 
+import zoo.data
 from tests.data import lrs_layouts
 from tests.make_media import write_clip
+from zoo.cli import main
 from zoo.data.audio_visual import (
     AudioVisualDataModule,
     AudioVisualDataset,
@@ -21,6 +28,7 @@ from zoo.data.mouths import Mouths
 from zoo.data.segments import cut_by_length
 from zoo.data.utterances import Utterance
 from zoo.errors import ConfigError, DataError
+from zoo.models.av_relscore.data import RelScoreDataModule
 from zoo.video import load_video
 from zoo.video.mouth import fixed_crop
 from zoo.video.mouth_input import eval_input, to_grey
@@ -179,3 +187,41 @@ def test_real_clips(real_root: Path) -> None:
             assert batch["video"].shape[:2] == batch["audio"].shape[:2]
             assert batch["video"].isfinite().all()
         assert loader.skipped_total == 0
+
+
+def _data_modules() -> list[Any]:
+    """Every data module that can be told what to train on."""
+    for module in iter_modules(zoo.data.__path__, "zoo.data."):
+        import_module(module.name)
+    found, stack = {RelScoreDataModule}, [LightningDataModule]
+    while stack:
+        kind = stack.pop()
+        stack += kind.__subclasses__()
+        if kind.__module__.startswith("zoo."):
+            found.add(kind)
+    named = [kind for kind in found if "train_split" in signature(kind).parameters]
+    return sorted(
+        (kind for kind in named if _needs(kind) == ["root"]), key=lambda kind: kind.__name__
+    )
+
+
+def _needs(kind: Any) -> list[str]:
+    parameters = signature(kind).parameters.values()
+    return [one.name for one in parameters if one.default is Parameter.empty]
+
+
+@pytest.mark.parametrize("kind", _data_modules(), ids=lambda kind: kind.__name__)
+def test_nothing_is_trained_on_a_test_split(kind: Any, lrs3: Path) -> None:
+    for split in ("test", "test-clean"):
+        with pytest.raises(DataError, match=f"train_split='{split}': test splits are never"):
+            kind(str(lrs3), train_split=split)
+    assert kind(str(lrs3), train_split="train30").train_split == "train30"
+
+
+def test_the_command_refuses_to_train_on_a_test_split(
+    lrs3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "av_relscore", "--preset", "tiny", "--data", str(lrs3)]
+    words += ["--out", str(tmp_path / "out"), "--data.train_split", "test"]
+    assert main(words) != 0
+    assert "test splits are never trained on" in capsys.readouterr().err

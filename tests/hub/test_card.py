@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,16 @@ import yaml
 from huggingface_hub import ModelCard
 
 import zoo.models
-from tests.hub.small_model import build
+from tests.hub.small_model import Small, build
 from zoo.bench.result import validate
 from zoo.errors import CheckpointError
+from zoo.hub.agreement import agreement
 from zoo.hub.card import Card, card_metrics, read_eval_results, write_card
+from zoo.hub.catalogue import list_checkpoints
 from zoo.hub.entry import Converter, Entry, License, Paper, Result, Source
 from zoo.hub.load import from_pretrained
+from zoo.hub.paths import checkout_folder
+from zoo.hub.usage import Usage
 
 RECALL = "recall_at_1[direction=speech_to_image]"
 SETTINGS = {"seed": 0, "batch_size": 8, "precision": None, "limit": None}
@@ -227,13 +234,142 @@ def test_every_protocol_has_its_words():
     import inspect
 
     import zoo.tasks
-    from zoo.hub.card import _protocol_texts
+    from zoo.hub.card import _protocol_uses
 
     protocols = {
         name
         for name, cls in inspect.getmembers(zoo.tasks, inspect.isclass)
         if getattr(cls, "_is_protocol", False) and cls.__module__ == "zoo.tasks"
     }
-    assert set(_protocol_texts()) == protocols
-    for texts in _protocol_texts().values():
-        compile(texts["usage"], "usage", "exec")
+    assert {use.name for use in _protocol_uses()} == protocols
+    for use in _protocol_uses():
+        compile(use.example, "example", "exec")
+
+
+def test_a_card_lists_what_the_class_does_and_nothing_of_the_same_name(folder: Path):
+    class Face(Small):
+        def animate(self, face, speech=None, *, text=None, seed=0): ...
+
+        def encode_audio(self, mel): ...
+
+        def generate(self, latent, faces): ...
+
+    write_card(folder, Face)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| TalkingFace |" in text and "model.animate(" in text
+    assert "VideoGenerator" not in text and "model.generate(" not in text
+
+
+def test_a_class_without_a_protocol_says_how_it_is_used(folder: Path):
+    write_card(folder, Small)
+    assert "## Input and output" not in (folder / "README.md").read_text(encoding="utf-8")
+
+    class Counter(Small):
+        usage = Usage(
+            name="counting",
+            input="things (N,)",
+            output="how many",
+            example="number = model.count(things)\n",
+            pipeline_tag="feature-extraction",
+        )
+
+    write_card(folder, Counter)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.pipeline_tag == "feature-extraction"
+    assert "| counting | things (N,) | how many |" in card.text
+    assert "number = model.count(things)\n```" in card.text
+
+
+def test_an_encoder_alone_is_used_otherwise_than_its_class(tmp_path: Path):
+    from zoo.models.avhubert.config import AVHuBERTModelConfig
+    from zoo.models.avhubert.module import AVHuBERTModel
+
+    config = AVHuBERTModelConfig.preset("tiny_s2s")
+    for decoder, written, not_written in (
+        (config.decoder, "model.transcribe(", "model.extract_features("),
+        (None, "model.extract_features(", "model.transcribe("),
+    ):
+        model = AVHuBERTModel(config.replace(decoder=decoder, ctc=False))
+        model.save_pretrained(tmp_path / "model", overwrite=True)
+        text = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+        assert written in text and not_written not in text
+
+
+OFFICIAL = Entry(
+    name="small.official",
+    model="small",
+    paper=Paper(slug="small", title="Small Things", code="https://example.org/small"),
+    source=Source(kind="official", repo="authors/small"),
+    license=License(code="MIT", weights="MIT"),
+    status="supported",
+)
+OURS = replace(OFFICIAL, name="small.tiny", source=Source(kind="ours"))
+PASS = {"golden": "small", "status": "pass", "tolerance": 1e-4}
+
+
+def test_agreement_is_of_the_code_and_weights_are_told_apart():
+    official, ours = replace(OFFICIAL, parity=PASS), replace(OURS, parity=PASS)
+    for entry in (official, ours):
+        text = agreement(entry, [official, ours])
+        assert text is not None
+        assert "within a relative error of 0.0001; `tests/parity/test_small.py` checks" in text
+        assert ("not the official ones: this project trained them" in text) is (entry is ours)
+
+
+@pytest.mark.parametrize(
+    ("official", "code", "said"),
+    [
+        ({"status": "unavailable", "reason": "never released"}, True, "with (never released)"),
+        ({}, False, "the model is this project's own"),
+        ({}, True, "was not compared"),
+    ],
+)
+def test_where_nothing_was_compared_the_card_says_why(
+    official: dict[str, Any], code: bool, said: str
+):
+    theirs = replace(OFFICIAL, **official)
+    entry = replace(OURS, paper=replace(OURS.paper, code="https://x.org/y" if code else None))
+    assert said in str(agreement(entry, [theirs, entry] if code else [entry]))
+    assert agreement(theirs, [theirs, entry]) is None
+
+
+SHIPPED = [e.name for e in list_checkpoints() if (checkout_folder() / e.name).is_dir()]
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the names that cards use."""
+    from tests.models.fresh_clips import filmed
+
+    root = tmp_path_factory.mktemp("media")
+    clip = filmed(root, 1)[0]
+    shutil.copy(clip.path, root / "clip.mp4")
+    assert clip.video.speech is not None
+    for name in ("speech", "voice", "a_dog_runs", "two_red_cubes"):
+        clip.video.speech.save(root / f"{name}.wav")
+    for name in ("face", "1", "2", "3"):
+        clip.video.picture().save(root / f"{name}.jpg")
+    return root
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_example_on_a_shipped_card_runs(
+    name: str, media: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is what a reader copies; every card has more than the line that loads."""
+    if "model.describer.voice(" in (text := _card_of(name)):
+        pytest.importorskip("resemblyzer")
+    monkeypatch.chdir(media)
+    example = text.split("```python\n")[1].split("```")[0]
+    assert "## Input and output" in text and example.count("model") > 1
+    (media / "example.py").write_text(example, encoding="utf-8")
+    runpy.run_path("example.py")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_card_says_what_was_compared(name: str):
+    assert "Not stated." not in _card_of(name)
+
+
+def _card_of(name: str) -> str:
+    return (checkout_folder() / name / "README.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.resources import files as package_files
+from pathlib import Path
 
 import pytest
 import yaml
@@ -178,6 +179,16 @@ def test_loading_what_cannot_be_loaded_explains_it(name: str) -> None:
     with pytest.raises(CheckpointError) as caught:
         from_pretrained(name)
     assert find(name).explain() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in ENTRIES if entry.parity.get("status") == "pass"],
+    ids=lambda entry: entry.name,
+)
+def test_what_was_compared_has_its_test(entry: Entry, repository: Path) -> None:
+    assert entry.parity["tolerance"] > 0
+    assert (repository / f"tests/parity/test_{entry.parity['golden']}.py").is_file()
 
 
 def test_unavailable_entry_says_why() -> None:

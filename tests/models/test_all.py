@@ -13,7 +13,7 @@ from tests.models import batches
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
 from zoo.models import MODEL_CLASSES
-from zoo.tasks import PROTOCOLS
+from zoo.tasks import PROTOCOLS, implements
 
 
 def model_class(slug: str) -> type[ZooModule]:
@@ -55,7 +55,7 @@ def test_registered_under_its_own_slug(slug: str) -> None:
 def test_it_does_a_task_and_has_a_tiny_preset(slug: str) -> None:
     cls = model_class(slug)
     assert "tiny" in cls.Config.presets()
-    assert any(issubclass(cls, protocol) for protocol in PROTOCOLS)
+    assert any(implements(cls, protocol) for protocol in PROTOCOLS)
 
 
 @every_model

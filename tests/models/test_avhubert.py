@@ -13,7 +13,11 @@ from zoo.models.avhubert.config import AVHuBERTModelConfig
 from zoo.models.avhubert.module import AVHuBERTModel
 from zoo.models.avhubert.targets import ClusterTargets
 
-SMALL = AVHuBERTModelConfig.preset("tiny", {f"iteration{k}.task.num_clusters": [6] for k in (1, 2)})
+ENCODER = AVHuBERTModelConfig.preset(
+    "tiny", {f"iteration{k}.task.num_clusters": [6] for k in (1, 2)}
+)
+# all stages in one, as in the preset base_lrs3
+SMALL = AVHuBERTModelConfig.preset("tiny_s2s", {"pretrained": None, **ENCODER.iterations})
 
 
 def items() -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ def test_missing_data_is_refused_before_anything_is_built(tmp_path: Path) -> Non
     [
         (("--stage", "decoder"), "this model's stages are clip, speech"),
         (("--preset", "huge"), "no preset 'huge'"),
+        (("--ablation", "nothing"), "this model's ablations are: "),
         (("--stage", "speech"), "starts from stage clip, but .* holds no finished model"),
     ],
 )

@@ -13,7 +13,7 @@ from zoo.video.landmark_files import write_landmarks
 from zoo.video.landmarks import Landmarks
 from zoo.video.mouth import crop_mouth, fixed_crop, mean_face
 from zoo.video.mouth_input import to_grey
-from zoo.video.mouth_source import mouth_crops
+from zoo.video.mouth_source import choose_source, mouth_crops
 
 
 def noise(frames: int, height: int = 128, width: int = 128) -> torch.Tensor:
@@ -57,6 +57,14 @@ def test_landmarks_of_every_kind(kind: str, tmp_path: Path) -> None:
 
     expected = to_grey(crop_mouth(load_video(path).frames, landmarks(14), "avhubert").frames)
     assert torch.equal(found, expected)
+
+
+def test_a_folder_of_weights_is_a_detector(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    with pytest.raises(MediaError, match=r"no landmarks of clip\.mp4"):
+        choose_source(clip, noise(2), tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert choose_source(clip, noise(2), tmp_path) == tmp_path
 
 
 def test_other_frame_rates_come_to_25() -> None:

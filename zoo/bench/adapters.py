@@ -12,7 +12,6 @@ from typing import Any, Final, Protocol
 import torch
 from lightning import LightningModule
 
-import zoo.tasks
 from zoo.bench.dataset import Loaded
 from zoo.bench.media import store_media
 from zoo.bench.provenance import without_places
@@ -21,7 +20,8 @@ from zoo.bench.reference_rows import ReferenceRow
 from zoo.bench.speech_adapters import BUILDERS
 from zoo.bench.task import Task
 from zoo.errors import BenchError
-from zoo.tasks import SpeechImageRetriever
+from zoo.hub.module import ZooModule
+from zoo.tasks import SpeechImageRetriever, implements
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +88,20 @@ def adapt(model: Any, task: Task, seed: int = 0) -> Adapter:
     """The adapter of a task's protocol around a model.
 
     Raises:
-        BenchError: the model does not implement the protocol, or reads other inputs.
+        BenchError: the model does not implement the protocol, lacks a part that it takes, or reads
+            other inputs.
     """
     if isinstance(model, ReferenceRow):
         return _RowAdapter(model, task)
-    if not isinstance(model, getattr(zoo.tasks, task.protocol)):
+    if not implements(model, task.protocol):
         raise BenchError(
             f"{type(model).__name__} is no {task.protocol}: this task needs a model with its "
             "methods"
+        )
+    if isinstance(model, ZooModule) and not model.does_its_task(model.config):
+        raise BenchError(
+            f"this {type(model).__name__} has not all parts of a {task.protocol}: it is an encoder "
+            "or a vocoder alone, or the like"
         )
     if task.protocol == "SpeechImageRetriever":
         return RetrieverAdapter(model)

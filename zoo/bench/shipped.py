@@ -9,7 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import zoo.tasks
 from zoo.bench.reference_rows import PREFIX
 from zoo.bench.result import Result
 from zoo.bench.task import Task, list_tasks
@@ -18,6 +17,7 @@ from zoo.errors import BenchError
 from zoo.hub.catalogue import list_checkpoints
 from zoo.hub.paths import checkout_folder
 from zoo.models import MODEL_CLASSES
+from zoo.tasks import implements
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def _jobs(root: Path) -> Iterator[Job]:
             continue
         module, name = MODEL_CLASSES[entry.model]
         model_class = getattr(import_module(module), name)
+        if not model_class.does_its_task(_config(model_class, folder)):
+            continue
         reads = streams_of(model_class, folder)
         for task in list_tasks():
             if task.corpus and fits(model_class, reads, task) and understands(folder, task):
@@ -89,21 +91,28 @@ def streams_of(model_class: type, folder: Path) -> Sequence[str] | None:
     import torch
 
     kind: Any = model_class
-    config = json.loads((folder / "config.json").read_text("utf-8"))["config"]
     with torch.device("meta"):
-        return tuple(kind(kind.Config.from_dict(config)).reads)
+        return tuple(kind(_config(model_class, folder)).reads)
+
+
+def _config(model_class: Any, folder: Path) -> Any:
+    return model_class.Config.from_dict(_plain_config(folder))
+
+
+def _plain_config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    return config
 
 
 def fits(model_class: type, reads: Sequence[str] | None, task: Task) -> bool:
     """Whether a class of models implements a task's protocol and reads what the task gives."""
-    return issubclass(model_class, getattr(zoo.tasks, task.protocol)) and (
-        reads is None or set(task.inputs) <= set(reads)
-    )
+    can = implements(model_class, task.protocol)
+    return can and (reads is None or set(task.inputs) <= set(reads))
 
 
 def understands(folder: Path, task: Task) -> bool:
     """Whether a checkpoint was made for the language of a task; translators know several."""
-    config = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    config = _plain_config(folder)
     return task.protocol == "SpeechTranslator" or config.get("language", "en") == task.language
 
 

@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 
 from zoo.errors import ConfigError, MediaError
-from zoo.tasks import TalkingFace
+from zoo.tasks import TalkingFace, implements
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.suffix.lower() != ".mp4":
         raise MediaError(f"{args.out}: the film is written as mp4; use a name that ends in .mp4")
     model = from_pretrained(args.model, device=args.device)
-    if not isinstance(model, TalkingFace):
+    if not implements(model, TalkingFace):
         raise ConfigError(f"{args.model} is a {type(model).__name__}: it animates no faces")
     if not isinstance(model, Animator):
         raise ConfigError(f"{args.model} is a {type(model).__name__}: it is driven by text")

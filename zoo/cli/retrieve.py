@@ -14,10 +14,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zoo.errors import MediaError
-from zoo.tasks import Keyword, SpeechImageRetriever
+from zoo.tasks import Keyword, SpeechImageRetriever, implements
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="zoo: %(message)s")
     files = picture_files(args.images)  # before the model is loaded: it may be large
     _check_queries(args.queries)
-    model = from_pretrained(args.model, device=args.device)
-    if not isinstance(model, SpeechImageRetriever):
+    model: Any = from_pretrained(args.model, device=args.device)
+    if not implements(model, SpeechImageRetriever):
         raise ConfigError(f"{args.model} is a {type(model).__name__}: it does not retrieve")
     found = rank(model, args.queries, files, top_k=args.top_k)
     _write_json(found) if args.json else _write_table(found)

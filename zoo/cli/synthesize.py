@@ -55,12 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the model, synthesise, write."""
     from zoo.hub.load import from_pretrained
-    from zoo.tasks import VideoToSpeech
+    from zoo.tasks import VideoToSpeech, implements
 
     logging.basicConfig(level=logging.INFO, format="zoo: %(message)s")
     _check(args)  # before the model is loaded: it may be large
-    model = from_pretrained(args.model, device=args.device)
-    if not isinstance(model, VideoToSpeech):
+    model: Any = from_pretrained(args.model, device=args.device)
+    if not implements(model, VideoToSpeech):
         raise ConfigError(f"{args.model} is a {type(model).__name__}: it does not read lips aloud")
     made: Any = model.synthesize(args.clip, args.speaker, seed=args.seed, **_options(model, args))
     made.save(args.out)

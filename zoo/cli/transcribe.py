@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from zoo.errors import MediaError, ZooError
-from zoo.tasks import Recognizer, Transcript
+from zoo.tasks import Recognizer, Transcript, implements
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,6 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="read lips, listen, or both (default: what the model takes and the clip has)",
     )
+    parser.add_argument(
+        "--language", metavar="CODE", help="what is spoken, such as es: another model is refused"
+    )
     parser.add_argument("--lm", help="language model for the search, where the model takes one")
     parser.add_argument("--batch", type=_at_least_one, default=8, help="clips at once")
     parser.add_argument("--device", help="where to compute, such as cuda (default: cpu)")
@@ -96,8 +99,14 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.suffix.lower() not in OUTPUT_ENDINGS:
         raise ConfigError(f"--out {args.out}: end it in {', '.join(OUTPUT_ENDINGS)}")
     model: Any = from_pretrained(args.model, device=args.device)
-    if not isinstance(model, Recognizer):
+    if not implements(model, Recognizer):
         raise ConfigError(f"{args.model} is a {type(model).__name__}: it does not transcribe")
+    known = getattr(model, "language", "en")
+    if args.language not in (None, known):
+        raise ConfigError(
+            f"{args.model} knows {known!r} only, not {args.language!r}: name a checkpoint of that "
+            "language (`zoo list`)"
+        )
     if args.lm is not None:
         _attach(model, args.model, from_pretrained(args.lm, device=args.device))
     rows = transcribe_files(
@@ -328,7 +337,9 @@ def _show(row: Row) -> None:
     from rich.table import Table
 
     if row.transcript is None:
-        Console(stderr=True).print(f"zoo: {row.error}", markup=False, highlight=False)
+        Console(stderr=True).print(
+            f"zoo: {row.error}", markup=False, highlight=False, soft_wrap=True
+        )
         return
     console = Console(highlight=False)
     console.print(row.transcript.text or "(nothing recognised)", markup=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from zoo.data.loading import (
     ReportingLoader,
     StreamLoader,
     per_process,
+    training_split,
 )
 from zoo.data.lrs2 import NAME as LRS2
 from zoo.data.lrs2 import looks_like_lrs2, read_lrs2
@@ -258,7 +259,8 @@ class AudioVisualDataModule(ReportingDataModule):
         self.streams = Streams(picture=picture, sound=sound, mouths=mouths, size=size)
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.eval_batch_size = eval_batch_size or batch_size
-        self.max_seconds, self.train_split, self.condition = max_seconds, train_split, condition
+        self.max_seconds, self.condition = max_seconds, condition
+        self.train_split = training_split(train_split)
         self._generator = torch.Generator().manual_seed(seed)
 
     def utterances(self, split: str) -> list[Utterance]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from zoo.data.audio_visual import AudioVisualDataModule
 from zoo.data.drawn_truth import read_tracks
-from zoo.data.loading import per_process
+from zoo.data.loading import per_process, training_split
 from zoo.data.utterances import Utterance, spread
 from zoo.errors import DataError
 from zoo.video import load_video
@@ -89,7 +89,7 @@ class FaceFramesDataModule(LightningDataModule):
         super().__init__()
         self.reader = AudioVisualDataModule(root, dataset)
         self.clips, self.per_clip = clips, per_clip
-        self.batch_size, self.train_split = batch_size, train_split
+        self.batch_size, self.train_split = batch_size, training_split(train_split)
         self._generator = torch.Generator().manual_seed(seed)
         self._decoded: dict[str, FaceFrames] = {}
 

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, RandomSampler
 from zoo.audio.mel import mel_front_end
 from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset, Streams
 from zoo.data.drawn_truth import read_mouth
-from zoo.data.loading import ReportingLoader, per_process
+from zoo.data.loading import ReportingLoader, per_process, training_split
 from zoo.data.utterances import Utterance
 from zoo.errors import DataError, MediaError
 from zoo.nn.face_windows import mel_windows
@@ -245,7 +245,8 @@ class FaceWindowDataModule(LightningDataModule):
         )
         self.rule = BoxRule(track=track_box, landmarks=landmark_box)
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.epoch_repeats, self.max_clips, self.train_split = epoch_repeats, max_clips, train_split
+        self.epoch_repeats, self.max_clips = epoch_repeats, max_clips
+        self.train_split = training_split(train_split)
         self._generator = torch.Generator().manual_seed(seed)
         self._clips = AudioVisualDataModule(root, picture="face")
         self._data: dict[str, FaceWindows] = {}

@@ -62,7 +62,7 @@ class LipSpeechClips(Dataset[dict[str, Any]]):
         self.recordings, self.videos, self.root = recordings, videos, root
         self.targets, self.mouths, self.window, self.train = targets, mouths, window, train
         self.front_end = mel_front_end(front_end)
-        self._kept: dict[int, Tensor] = {}
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -70,24 +70,24 @@ class LipSpeechClips(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         item = self.recordings[index]
         try:
-            grey = self._grey(index, item["id"])
+            grey, mel = self._grey_and_mel(index, item["id"], item["audio"])
         except (MediaError, DataError, OSError) as error:
             return {"skipped": f"{item['id']}: {error}"}
         frames = min(len(grey), len(item["audio"]) // SAMPLES_PER_FRAME)
         units = self.targets.units[index][: UNITS_A_FRAME * frames]
-        mel = self.front_end(item["audio"]).T[: UNITS_A_FRAME * MELS_A_UNIT * frames]
         return {
             "video": self._prepared(grey[:frames]),
             "labels": torch.cat([units + SPECIALS, units.new_tensor([EOS])]),
-            "mel": mel,
+            "mel": mel[: UNITS_A_FRAME * MELS_A_UNIT * frames],
             "speaker": self.targets.voices[index],
             "id": item["id"],
         }
 
-    def _grey(self, index: int, name: str) -> Tensor:
+    def _grey_and_mel(self, index: int, name: str, audio: Tensor) -> tuple[Tensor, Tensor]:
         if index not in self._kept:
             video = self.videos[name]
-            self._kept[index] = self.mouths.window(self.root / video, video, self.window)
+            grey = self.mouths.window(self.root / video, video, self.window)
+            self._kept[index] = grey, self.front_end(audio).T
         return self._kept[index]
 
     def _prepared(self, grey: Tensor) -> Tensor:

@@ -102,6 +102,20 @@ def per_process(data: LightningDataModule, batch_size: int) -> int:
     return size
 
 
+def training_split(name: str) -> str:
+    """The name of a split, if it is one to train on.
+
+    Raises:
+        DataError: it is a test split.
+    """
+    if name.startswith("test"):
+        raise DataError(
+            f"train_split={name!r}: test splits are never trained on, since their scores would mean "
+            "nothing; use one such as 'train'"
+        )
+    return name
+
+
 class ReportingDataModule(LightningDataModule):
     """A data module whose loaders report; a subclass says how items become a batch."""
 

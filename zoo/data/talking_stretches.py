@@ -20,7 +20,7 @@ from zoo.audio.mfcc import FRAME, mfcc
 from zoo.audio.variation import Variation
 from zoo.data.audio_visual import SAMPLES_PER_FRAME, AudioVisualDataModule
 from zoo.data.drawn_truth import read_mouth
-from zoo.data.loading import per_process
+from zoo.data.loading import per_process, training_split
 from zoo.data.utterances import Utterance, spread
 from zoo.errors import DataError
 from zoo.video import load_video
@@ -164,7 +164,7 @@ class TalkingStretchesDataModule(LightningDataModule):
         super().__init__()
         self.reader = AudioVisualDataModule(root, dataset)
         self.corner, self.size, self.stretch, self.clips = corner, size, stretch, clips
-        self.batch_size, self.train_split = batch_size, train_split
+        self.batch_size, self.train_split = batch_size, training_split(train_split)
         self._generator = torch.Generator().manual_seed(seed)
         self._decoded: dict[str, TalkingStretches] = {}
 

@@ -51,6 +51,7 @@ class UnitCrops(Dataset[dict[str, Any]]):
         self.recordings, self.targets, self.train = recordings, targets, train
         self.count, self.normalize = samples // UNIT_SAMPLES, normalize
         self.front_end = mel_front_end(front_end)
+        self._mels: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -61,7 +62,9 @@ class UnitCrops(Dataset[dict[str, Any]]):
         units = self.targets.units[index]
         spare = max(0, len(units) - self.count)
         start = int(torch.randint(spare + 1, ())) if self.train else spare // 2
-        mel = self.front_end(audio).T[MELS_A_UNIT * start :]
+        if index not in self._mels:
+            self._mels[index] = self.front_end(audio).T
+        mel = self._mels[index][MELS_A_UNIT * start :]
         gain = PEAK / max(float(audio.abs().max()), 1e-4) if self.normalize else 1.0
         return {
             "wav": _fit(audio[UNIT_SAMPLES * start :] * gain, UNIT_SAMPLES * self.count),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files as package_files
@@ -23,10 +23,12 @@ from safetensors import safe_open
 
 from zoo.errors import CheckpointError, SourceError
 from zoo.hub import hashes
+from zoo.hub.agreement import agreement
 from zoo.hub.card_results import HarnessResult, read_result
 from zoo.hub.catalogue import find, list_checkpoints
 from zoo.hub.entry import Entry
 from zoo.hub.paths import PathLike
+from zoo.hub.usage import Usage
 from zoo.hub.weights import weight_files
 
 if TYPE_CHECKING:
@@ -86,8 +88,7 @@ def write_card(
     about = _Facts.of(folder, card or Card())
     results = [read_result(path) for path in about.card.results]
     _check_results(results, folder)
-    protocols = list(_protocols(model, about.config["model"]))
-    text = _render(about, results, protocols)
+    text = _render(about, results, _uses(model, about.config))
     _write_eval_results(folder, results)
     path = folder / "README.md"
     path.write_text(str(text), encoding="utf-8")
@@ -159,20 +160,9 @@ def _complete(card: Card, entry: Entry) -> Card:
         summary=card.summary or entry.summary,
         license=known if card.license or known in _HUB_LICENSES else known and "other",
         license_name=card.license_name or (stated if known not in _HUB_LICENSES else None),
-        parity=card.parity or _parity_of(entry),
+        parity=card.parity or agreement(entry, _entries(entry.slug)),
         base_model=card.base_model or (entry.source.repo if entry.converter else None),
         limitations=card.limitations or tuple(filter(None, [entry.license.note, entry.notes])),
-    )
-
-
-def _parity_of(entry: Entry) -> str | None:
-    """The statement on parity that the catalogue supports."""
-    if entry.parity.get("status") != "pass":
-        return None
-    return (
-        f"The code of `{entry.model}` reproduces outputs recorded from the official implementation "
-        f"with reduced random weights (`{entry.parity['golden']}`) within a relative error of "
-        f"{entry.parity['tolerance']:g}; `pytest tests/parity` checks it."
     )
 
 
@@ -187,22 +177,22 @@ _HUB_LICENSES: Final = frozenset(
 
 
 @cache
-def _protocol_texts() -> dict[str, dict[str, str]]:
+def _protocol_uses() -> tuple[Usage, ...]:
     text = (_TEMPLATES / "protocols.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return tuple(Usage(name=name, **texts) for name, texts in yaml.safe_load(text).items())
 
 
-def _protocols(model: ZooModule | type[ZooModule] | None, slug: str) -> Iterator[dict[str, str]]:
-    """What the card says about each task protocol the model's class fulfils."""
-    import zoo.tasks
+def _uses(model: ZooModule | type[ZooModule] | None, config: Mapping[str, Any]) -> list[Usage]:
+    """Each task protocol the model fulfils, or what its class says of itself."""
     from zoo.hub.load import model_class
+    from zoo.tasks import implements
 
     if model is None:
-        model = model_class(slug)
+        model = model_class(config["model"])
     cls = model if isinstance(model, type) else type(model)
-    for name, texts in _protocol_texts().items():
-        if issubclass(cls, getattr(zoo.tasks, name)):
-            yield {"name": name, **texts}
+    able = cls.does_its_task(cls.Config.from_dict(config["config"]))
+    uses = [use for use in _protocol_uses() if able and implements(cls, use.name)]
+    return uses or ([cls.usage] if cls.usage else [])
 
 
 def _check_results(results: Sequence[HarnessResult], folder: Path) -> None:
@@ -235,16 +225,14 @@ def _stored(paths: Sequence[Path]) -> tuple[int, str]:
     return count, ", ".join(sorted(types))
 
 
-def _render(
-    about: _Facts, results: Sequence[HarnessResult], protocols: Sequence[Mapping[str, str]]
-) -> ModelCard:
+def _render(about: _Facts, results: Sequence[HarnessResult], uses: Sequence[Usage]) -> ModelCard:
     card, config = about.card, about.config
     paper = about.sibling.paper if about.sibling else None
     converter = config.get("converter") or {}
     weights = weight_files(about.folder)
     count, storage = _stored(weights)
     rendered: ModelCard = ModelCard.from_template(
-        _metadata(about, results, protocols),
+        _metadata(about, results, uses),
         template_str=(_TEMPLATES / "card.md.jinja").read_text(encoding="utf-8"),
         title=card.title or about.name,
         summary=card.summary or (paper.title if paper else f"A `{config['model']}` model."),
@@ -257,7 +245,7 @@ def _render(
         storage=storage,
         licence=about.licence,
         zoo_version=config["zoo_version"],
-        protocols=protocols,
+        uses=uses,
         source=about.source,
         converter=converter,
         converted_files=list((converter.get("files") or {}).items()),
@@ -274,10 +262,10 @@ def _render(
 
 
 def _metadata(
-    about: _Facts, results: Sequence[HarnessResult], protocols: Sequence[Mapping[str, str]]
+    about: _Facts, results: Sequence[HarnessResult], uses: Sequence[Usage]
 ) -> ModelCardData:
     card = about.card
-    tag = protocols[0]["pipeline_tag"] if protocols else None
+    tag = uses[0].pipeline_tag if uses else None
     index = [_index_row(result, row, tag) for result in results for row in result.numbers()]
     return ModelCardData(
         library_name="zoo",

@@ -149,6 +149,7 @@ class Entry:
     requires: tuple[str, ...] = ()
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
+    """How the code (not the weights) compares with the official one: golden vectors and result."""
     results: tuple[Result, ...] = ()
     notes: str = ""
     reason: str = ""

@@ -12,6 +12,7 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.hub.paths import PathLike
 from zoo.hub.report import LoadReport
+from zoo.hub.usage import Usage
 from zoo.training.recipe import Recipe
 
 
@@ -33,6 +34,9 @@ class ZooModule(LightningModule):
     """Regexes of tensors that are never saved: discriminators and the like, which exist only while
     their stage is trained."""
 
+    usage: ClassVar[Usage | None] = None
+    """What the card says about the use of a model that does none of the tasks."""
+
     def __init__(self, config: ZooConfig) -> None:
         super().__init__()
         self.config = config
@@ -50,6 +54,11 @@ class ZooModule(LightningModule):
             ConfigError: the model is not trained by the zoo.
         """
         raise ConfigError(f"{cls.__name__} cannot be trained: it has no recipe")
+
+    @classmethod
+    def does_its_task(cls, config: Any) -> bool:
+        """Whether a configuration has all parts that the task methods of the class need."""
+        return True
 
     def initialise_pretrained(self) -> None:
         """Load the published weights that training from scratch starts from; none by default."""

@@ -86,11 +86,13 @@ class PretrainingLoss:
         total: scalar, to be divided by `sample_size`.
         sample_size: number of predictions in it.
         accuracy: share of the hidden frames whose cluster is right.
+        commonest: share of those that belong to the commonest cluster, which guessing would reach.
     """
 
     total: Tensor
     sample_size: int
     accuracy: Tensor
+    commonest: Tensor
 
 
 class ClusterHead(nn.Module):
@@ -187,7 +189,8 @@ class ClusterHead(nn.Module):
             for logits, one in zip(predictions.masked, wanted, strict=True)
         ]
         total = total + self.config.penalty_weight * size * predictions.penalty
-        return PretrainingLoss(total, size, torch.stack(right).mean())
+        largest = [(one == one.mode().values).float().mean() for one in wanted]
+        return PretrainingLoss(total, size, torch.stack(right).mean(), torch.stack(largest).mean())
 
     def _draw(
         self, stream: Literal["audio", "video"], mask: Tensor, draw: np.random.RandomState

@@ -89,10 +89,17 @@ class ISTFTVocoder(nn.Module):
     def start_from(self, other: ISTFTVocoder) -> None:
         """Copy a vocoder of mels alone; a condition, which it has not learned, changes nothing yet.
 
+        Of a deeper one the first blocks are copied: each only corrects what the ones before it say.
+
         Raises:
-            ConfigError: its sizes differ.
+            ConfigError: its other sizes differ.
         """
-        state = other.state_dict()
+        last = len(self.blocks)
+        state = {
+            key: value
+            for key, value in other.state_dict().items()
+            if not (key.startswith("blocks.") and int(key.split(".")[1]) >= last)
+        }
         known = state["conv_pre.weight"]
         kernel = torch.zeros_like(self.conv_pre.weight)
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from lightning import Trainer
 
 from zoo.errors import ConfigError, DataError
+from zoo.hub.config import ZooConfig
 from zoo.hub.module import ZooModule
 from zoo.training.cli import StageCLI
 from zoo.training.export import export_best, is_finished, weights_of
@@ -42,6 +43,7 @@ class TrainArguments:
     ckpt_path: str | None
     seed: int
     rest: tuple[str, ...]
+    ablation: str | None = None
 
 
 def parse_arguments(argv: Sequence[str], slugs: Sequence[str]) -> TrainArguments:
@@ -61,6 +63,7 @@ def parse_arguments(argv: Sequence[str], slugs: Sequence[str]) -> TrainArguments
         ckpt_path=known.ckpt_path,
         seed=known.seed,
         rest=tuple(_with_trainer_prefix(rest)),
+        ablation=known.ablation,
     )
 
 
@@ -80,6 +83,11 @@ def build_parser(slugs: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True, help="where to write")
     parser.add_argument("--stage", help="train this stage only (default: all, in order)")
+    parser.add_argument(
+        "--ablation",
+        metavar="NAME",
+        help="train without what the paper argues for (a wrong name lists them)",
+    )
     parser.add_argument("--init", metavar="SOURCE", help="start from these weights")
     parser.add_argument("--ckpt_path", help="'last' to resume, or a .ckpt file")
     parser.add_argument("--seed", type=int, default=7122, help="seed of everything")
@@ -96,7 +104,7 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
 
     Raises:
         DataError: If the dataset folder does not exist.
-        ConfigError: If the model has no such preset or stage.
+        ConfigError: If the model has no such preset, stage or ablation.
     """
     if isinstance(arguments.data, Path) and not arguments.data.is_dir():
         raise DataError(
@@ -104,6 +112,8 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
             "(`zoo corpus make tiny-flickr8k DIR` makes a small one)"
         )
     config = model_class.Config.preset(arguments.preset)
+    if arguments.ablation is not None:
+        config = _ablated(config, model_class.recipe(config), arguments.ablation)
     recipe = model_class.recipe(config)
     stages = _chosen(recipe, arguments.stage)
     init = arguments.init or _export_before(recipe, stages[0], arguments.out)
@@ -113,7 +123,7 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
         if arguments.ckpt_path == "last" and is_finished(folder) and len(stages) > 1:
             logger.warning("stage %s is finished (%s); going on", stage.name, folder / "model")
         else:
-            _run_stage(arguments, model_class, recipe, stage, init)
+            _run_stage(arguments, model_class, config, recipe, stage, init)
         init = str(folder / "model")
     return last
 
@@ -121,11 +131,11 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
 def _run_stage(
     arguments: TrainArguments,
     model_class: type[ZooModule],
+    config: ZooConfig,
     recipe: Recipe,
     stage: Stage,
     init: str | None,
 ) -> None:
-    config = model_class.Config.preset(arguments.preset)
     config = recipe.prepare(config, arguments.data)
     cli = StageCLI(
         model_class,
@@ -159,9 +169,18 @@ def _run_stage(
 def _command(arguments: TrainArguments, stage: Stage) -> str:
     """The command line without the user's own folder names, for the record and the card."""
     text = f"zoo train {arguments.slug} --preset {arguments.preset} --stage {stage.name}"
+    if arguments.ablation:
+        text += f" --ablation {arguments.ablation}"
     init = f" --init {Path(arguments.init).name}" if arguments.init else ""
     flags = " ".join(arguments.rest)
     return f"{text} --seed {arguments.seed}{init} {flags}".rstrip()
+
+
+def _ablated(config: ZooConfig, recipe: Recipe, name: str) -> ZooConfig:
+    if name not in recipe.ablations:
+        known = ", ".join(recipe.ablations) or "none"
+        raise ConfigError(f"--ablation {name}: this model's ablations are: {known}")
+    return config.replace(**recipe.ablations[name])
 
 
 def _chosen(recipe: Recipe, name: str | None) -> tuple[Stage, ...]:

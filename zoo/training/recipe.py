@@ -50,12 +50,15 @@ class Recipe:
             such as the image size has one home.
         prepare: Fills in what the config takes from the data (a vocabulary); (config, root) ->
             config.
+        ablations: What `--ablation` takes -> values, by dotted path into the config, that differ
+            from the preset's: the trainings that a paper compares its own with.
     """
 
     stages: tuple[Stage, ...]
     datamodule: type[LightningDataModule]
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Any, Any], Any] = _unchanged
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; raises KeyError if the recipe has none such."""

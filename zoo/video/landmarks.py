@@ -116,7 +116,7 @@ def find_landmarks(
     """
     if isinstance(source, LandmarkDetector):
         landmarks = source.detect(frames)
-    elif str(source) == MEDIAPIPE or _is_checkpoint(source):
+    elif str(source) == MEDIAPIPE or is_checkpoint(source):
         landmarks = load_detector(source, model=model).detect(frames)
     else:
         from zoo.video.landmark_files import read_landmarks
@@ -163,7 +163,7 @@ def _loaded(source: str, device: str | None) -> LandmarkDetector:
     return found.eval()
 
 
-def _is_checkpoint(source: str | Path) -> bool:
+def is_checkpoint(source: str | Path) -> bool:
     """Whether this is a folder of weights, or the name of a model with its tag."""
     from zoo.models import MODEL_CLASSES
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoo.errors import MediaError
 from zoo.tasks import VideoLike
-from zoo.video.landmarks import LandmarkDetector, find_landmarks
+from zoo.video.landmarks import LandmarkDetector, find_landmarks, is_checkpoint
 from zoo.video.mouth import CROP_SIZE, crop_mouth, fixed_crop, get_preset
 from zoo.video.mouth_input import to_grey
 from zoo.video.read import as_video
@@ -41,8 +41,8 @@ def mouth_crops(
     Args:
         video: a path, a `Video` or a tensor (T, 3, H, W) uint8.
         preset: the pipeline whose crops the model was trained on (`zoo.video.mouth.PRESETS`).
-        landmarks: a file, a folder with a file for the clip, "mediapipe", "fixed" or a detector;
-            None decides by the table of this module.
+        landmarks: a file, a folder with a file for the clip, "mediapipe", "fixed", a detector or a
+            checkpoint of one (name or folder); None decides by the table of this module.
         model: the detector's model file, where it needs one.
 
     Returns:
@@ -80,6 +80,8 @@ def choose_source(path: Path | None, frames: Tensor, landmarks: Source | None) -
         found = None if path is None else _file_of(path, path.parent)
         return FIXED if found is None else found
     if not isinstance(landmarks, (str, Path)) or not Path(landmarks).is_dir():
+        return landmarks
+    if is_checkpoint(landmarks):
         return landmarks
     if path is None:
         raise MediaError(f"{landmarks}: a folder of landmarks needs a clip that is a file")

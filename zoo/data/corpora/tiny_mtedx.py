@@ -56,9 +56,7 @@ class Job:
         return f"{self.talk}_{segment.number:04d}"
 
 
-def plan(
-    seed: int, sizes: Mapping[str, int], languages: Sequence[str] = LANGUAGES
-) -> list[Job]:
+def plan(seed: int, sizes: Mapping[str, int], languages: Sequence[str] = LANGUAGES) -> list[Job]:
     """Everything there is to film; the clips of each split are shared out among the languages."""
     jobs = []
     for part, split in enumerate(SPLITS):

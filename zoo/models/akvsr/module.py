@@ -66,6 +66,11 @@ class AKVSR(RecogniserModule):
                 **{f"training.{name}": name for name in names},
                 **WINDOW_LINKS,
             },
+            ablations={
+                "no-memory": {"memory.kind": "none"},
+                "random-memory": {"memory.kind": "random"},
+                "small-memory": {"memory.num_slots": 8},
+            },
         )
 
     @property

@@ -31,6 +31,7 @@ from zoo.nn.decoding.rules import EspnetRules
 from zoo.nn.decoding.scorers import DecoderScorer, LanguageModelScorer, LengthBonus, Scorer
 from zoo.nn.decoding.search import BeamSearch, CtcTerm
 from zoo.tasks import SpeechLike, Transcript, VideoLike
+from zoo.video.mouth_source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,11 @@ class AVRecognizer(ZooModule):
         """The streams that the model takes."""
         return ("video", "audio")
 
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code of what it writes."""
+        return "en"
+
     def attach_language_model(self, model: Any) -> None:
         """Let a character language model (`av_relscore.lm-lrs3`) take part in the search.
 
@@ -108,28 +114,38 @@ class AVRecognizer(ZooModule):
         self,
         video: VideoLike | Sequence[VideoLike] | None = None,
         audio: SpeechLike | Sequence[SpeechLike] | None = None,
+        *,
+        landmarks: Source | None = None,
+        language: str | None = None,
     ) -> Transcript | list[Transcript]:
         """What is said.
 
         Args:
             video: one clip or a list; faces, or mouth crops of 96 x 96. Its own sound is not used.
             audio: the sound, one for each clip; None reads lips only. Silence counts as none.
+            landmarks: where the mouths are, for clips whose landmarks do not lie beside them; not
+                used by a model of the fixed crop.
+            language: ISO 639-1 code of what is said; another than the model's is an error.
 
         Returns:
             Text in capitals, its score, and its words with times and confidences.
 
         Raises:
-            MediaError: neither is given, a file cannot be used, or a model that was trained on
-                both streams gets one.
+            MediaError: neither is given, a file cannot be used, a model that was trained on both
+                streams gets one, or it does not know the language.
         """
+        if language not in (None, self.language):
+            raise MediaError(f"this {self.slug} knows {self.language!r} only, not {language!r}")
         several = any(_is_list(given) for given in (video, audio))
-        inputs = [self._input(one, sound) for one, sound in _pairs(video, audio)]
+        inputs = [self._input(one, sound, landmarks) for one, sound in _pairs(video, audio)]
         found: list[Transcript] = []
         for first in range(0, len(inputs), _BATCH):
             found += self._transcribe(inputs[first : first + _BATCH])
         return found if several else found[0]
 
-    def reliability(self, video: VideoLike, audio: SpeechLike) -> Reliability:
+    def reliability(
+        self, video: VideoLike, audio: SpeechLike, *, landmarks: Source | None = None
+    ) -> Reliability:
         """Scores of both streams of a clip, frame by frame.
 
         Raises:
@@ -137,17 +153,19 @@ class AVRecognizer(ZooModule):
             MediaError: as `transcribe`.
         """
         with _Evaluation(self):
-            encoded = self._encode_one(self._input(video, audio))
+            encoded = self._encode_one(self._input(video, audio, landmarks))
         if encoded.audio_scores is None:
             raise ConfigError("this network has no reliability scores (fusion and scoring)")
         heard = encoded.audio_scores[0].cpu()
         seen = heard[:, :0] if encoded.video_scores is None else encoded.video_scores[0].cpu()
         return Reliability(seen.mean(dim=1), heard.mean(dim=1), seen, heard)
 
-    def _input(self, video: VideoLike | None, audio: SpeechLike | None) -> _Input:
+    def _input(
+        self, video: VideoLike | None, audio: SpeechLike | None, landmarks: Source | None
+    ) -> _Input:
         if video is None and audio is None:
             raise MediaError("neither video nor audio was given")
-        mouths = None if video is None else video_input(video, self.config.input)
+        mouths = None if video is None else video_input(video, self.config.input, landmarks)
         sound = None
         if audio is not None:
             sound = audio_input(audio, self.config.input, None if mouths is None else len(mouths))

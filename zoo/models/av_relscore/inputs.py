@@ -11,19 +11,20 @@ from zoo.audio import as_waveform
 from zoo.errors import MediaError
 from zoo.models.av_relscore.config import InputConfig
 from zoo.tasks import SpeechLike, VideoLike
+from zoo.video.mouth_source import Source
 
 FPS: Final = 25
 SAMPLE_RATE: Final = 16_000
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS
 
 
-def video_input(video: VideoLike, config: InputConfig) -> Tensor:
-    """Normalised mouths (T, H, W) of a clip.
+def video_input(video: VideoLike, config: InputConfig, landmarks: Source | None = None) -> Tensor:
+    """Normalised mouths (T, H, W) of a clip; `landmarks` as for `mouth_crops`.
 
     Raises:
         MediaError: the clip cannot be read, or no mouth can be cut out of it.
     """
-    return config.window.model_input(config.window.crops(video, config.pipeline))
+    return config.window.model_input(config.window.crops(video, config.pipeline, landmarks))
 
 
 def audio_input(audio: SpeechLike, config: InputConfig, frames: int | None = None) -> Tensor:

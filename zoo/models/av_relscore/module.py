@@ -79,6 +79,7 @@ class AVRelScore(AVRecognizer):
                 **{f"training.{name}": name for name in own},
                 **{f"training.augmentation.{name}": name for name in corruption},
             },
+            ablations={"no-scoring": {"scoring": False}},
         )
 
     def initialise_pretrained(self) -> None:

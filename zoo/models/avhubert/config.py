@@ -86,7 +86,7 @@ class AVHuBERTModelConfig(ZooConfig):
     """An encoder, alone or with heads; the defaults are the released Base, pretrained."""
 
     PRESETS: ClassVar[tuple[str, ...]] = (
-        *("base", "large", "base_s2s", "large_s2s", "base_lrs3", "tiny"),
+        *("base", "large", "base_s2s", "large_s2s", "base_lrs3", "tiny", "tiny_s2s"),
     )
 
     encoder: AVHuBERTConfig = field(default_factory=AVHuBERTConfig)
@@ -115,6 +115,9 @@ class AVHuBERTModelConfig(ZooConfig):
     """Settings of all stages."""
     finetuning: FinetuningConfig = field(default_factory=FinetuningConfig)
     """The stage that makes a recogniser."""
+    pretrained: str | None = None
+    """AV-HuBERT checkpoint whose encoder that stage starts from, where no iteration comes before it;
+    None starts from nothing."""
 
     def __post_init__(self) -> None:
         for name, one in self.iterations.items():
@@ -177,21 +180,15 @@ class AVHuBERTModelConfig(ZooConfig):
 
     @classmethod
     def tiny(cls) -> AVHuBERTModelConfig:
-        """For tiny-lrs3 on one CPU core: two iterations, then a recogniser of 1.7 M parameters."""
+        """Encoder for tiny-lrs3 on one CPU core, in two iterations."""
         task = PretrainingConfig(num_clusters=(100,), num_specials=0, embedding_size=64)
         first = IterationConfig(task=task, lr=1e-3, warmup_steps=100, total_steps=900)
-        decoder = DecoderConfig.fairseq().replace(
-            vocab_size=80, size=128, ffn_size=256, num_heads=4, num_layers=2, memory_size=None
-        )
         return cls(
             # lips are harder to learn than sound, and are to be read without it
             encoder=AVHuBERTConfig.tiny().replace(modality_dropout=0.6, audio_dropout=0.7),
             window=MouthWindow(mouths="fixed", size=48, row=70),
             iteration1=first,
             iteration2=first.replace(target_layer=3),
-            decoder=decoder,
-            ctc=True,
-            search=SearchConfig(beam=10, ctc_weight=0.3),
             training=TrainingConfig(
                 batch_size=16,
                 max_seconds=6.0,
@@ -199,6 +196,21 @@ class AVHuBERTModelConfig(ZooConfig):
                 cluster_utterances=600,
                 in_memory=True,
             ),
+        )
+
+    @classmethod
+    def tiny_s2s(cls) -> AVHuBERTModelConfig:
+        """Recogniser on top of it, of lips, sound or both: 1.7 M parameters."""
+        decoder = DecoderConfig.fairseq().replace(
+            vocab_size=80, size=128, ffn_size=256, num_heads=4, num_layers=2, memory_size=None
+        )
+        return cls.tiny().replace(
+            iteration1=None,
+            iteration2=None,
+            pretrained="avhubert.tiny",
+            decoder=decoder,
+            ctc=True,
+            search=SearchConfig(beam=10, ctc_weight=0.3),
             finetuning=FinetuningConfig(
                 warmup_steps=150,
                 hold_steps=550,

@@ -13,17 +13,24 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import ConfigError
+from zoo.hub.usage import Usage
 from zoo.models.avhubert.config import AVHuBERTModelConfig, IterationConfig
 from zoo.models.avhubert.network import AVHuBERTNetwork
 from zoo.models.avhubert.targets import ClusterTargets
-from zoo.nn.avhubert_pretraining import ClusterHead
+from zoo.nn.avhubert_pretraining import ClusterHead, PretrainingLoss
 from zoo.nn.decoding.decoder import TransformerDecoder
 from zoo.nn.recognition_loss import teacher_forcing
 from zoo.nn.recognition_search import SearchConfig
 from zoo.nn.speech_transformer import SpeechTransformerLayer
 from zoo.tasks import SpeechLike, VideoLike
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.recognition import WINDOW_LINKS, Batch, RecogniserModule, Streams
+from zoo.training.recognition import (
+    WINDOW_LINKS,
+    Batch,
+    RecogniserModule,
+    Streams,
+    load_encoder,
+)
 from zoo.training.schedules import polynomial, scheduled
 from zoo.video.mouth_source import Source
 
@@ -43,6 +50,16 @@ class AVHuBERTModel(RecogniserModule):
 
     slug: ClassVar[str] = "avhubert"
     Config: ClassVar[type[AVHuBERTModelConfig]] = AVHuBERTModelConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="features of lips and sound",
+        input="a video of the speaker's face at 25 frames a second, its sound at 16 kHz, or both",
+        output="features (T, D) float32, 25 a second",
+        example=(
+            'features = model.extract_features("clip.mp4", "speech.wav")  # (T, D)\n'
+            'lips = model.extract_features("clip.mp4", output_layer=2)  # of any layer\n'
+        ),
+        pipeline_tag="feature-extraction",
+    )
     float32_keys: ClassVar[tuple[str, ...]] = (r".*norm\d?\..*",)
 
     def __init__(self, config: AVHuBERTModelConfig, stage: str = FINETUNE) -> None:
@@ -93,7 +110,13 @@ class AVHuBERTModel(RecogniserModule):
                 "training.noise.voices": "noise_voices",
                 **WINDOW_LINKS,
             },
+            ablations={"scratch": {"pretrained": None, **dict.fromkeys(config.iterations)}},
         )
+
+    @classmethod
+    def does_its_task(cls, config: AVHuBERTModelConfig) -> bool:
+        """An encoder alone writes no texts."""
+        return config.decoder is not None
 
     # what a recogniser is
 
@@ -160,6 +183,15 @@ class AVHuBERTModel(RecogniserModule):
 
     # training
 
+    def initialise_pretrained(self) -> None:
+        """Fine-tuning takes over a pretrained encoder, where the configuration names one.
+
+        Raises:
+            CheckpointError: it cannot be had, or has other sizes.
+        """
+        if self.stage == FINETUNE and self.config.pretrained is not None:
+            load_encoder(self.network.encoder, self.config.pretrained)
+
     def setup(self, stage: str) -> None:
         """Fit the clusters to be predicted, or learn the sub-words."""
         if stage != "fit":
@@ -184,6 +216,8 @@ class AVHuBERTModel(RecogniserModule):
         iteration = self._iteration
         layer = iteration.target_layer
         teacher = None if layer is None else deepcopy(self.network.encoder)
+        if teacher is not None and self._trainer is not None:
+            teacher.to(self.trainer.strategy.root_device)  # this model itself is moved later
         self._targets = ClusterTargets(teacher, layer, iteration.task.num_clusters[0], plain)
         self._targets.fit(count)
 
@@ -193,30 +227,33 @@ class AVHuBERTModel(RecogniserModule):
             loss = self._text_step(batch)
         else:
             draw = np.random.RandomState(int(torch.randint(2**31, ())))
-            loss, accuracy = self._cluster_step(batch, draw)
-            self.log("train/accuracy", accuracy, batch_size=len(batch["id"]))
+            loss, found = self._cluster_step(batch, draw)
+            self.log("train/accuracy", found.accuracy, batch_size=len(batch["id"]))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["id"]))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Accuracy on hidden frames, or the loss and word errors."""
+        """Accuracy on hidden frames beside that of guessing, or the loss and word errors."""
         count = len(batch["id"])
         if self.stage == FINETUNE:
             self.log("val/loss", self._text_step(batch), batch_size=count)
             self.count_errors(batch)
             return
         draw = np.random.RandomState(batch_idx)  # the same frames are hidden every time
-        loss, accuracy = self._cluster_step(batch, draw)
+        loss, found = self._cluster_step(batch, draw)
         self.log("val/loss", loss, batch_size=count, sync_dist=True)
-        self.log("val/accuracy", accuracy, batch_size=count, sync_dist=True, prog_bar=True)
+        self.log("val/accuracy", found.accuracy, batch_size=count, sync_dist=True, prog_bar=True)
+        self.log("val/commonest", found.commonest, batch_size=count, sync_dist=True)
 
-    def _cluster_step(self, batch: Batch, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
+    def _cluster_step(
+        self, batch: Batch, draw: np.random.RandomState
+    ) -> tuple[Tensor, PretrainingLoss]:
         video, audio, mask = self.streams_of(batch)
         head = cast(ClusterHead, self.network.heads[self.stage])
         masked = head.hide(video, audio, mask, draw)
         found = head(self.network.encoder, masked, mask)
         loss = head.loss(found, [self._target_ids(batch)], masked.hidden, mask)
-        return loss.total / loss.sample_size, loss.accuracy
+        return loss.total / loss.sample_size, loss
 
     def _target_ids(self, batch: Batch) -> Tensor:
         """(B, T) int64 rows of the table of clusters."""

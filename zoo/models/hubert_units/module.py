@@ -19,6 +19,7 @@ from zoo.audio import as_waveform
 from zoo.errors import ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
+from zoo.hub.usage import Usage
 from zoo.models.hubert_units.config import HubertUnitsConfig
 from zoo.models.hubert_units.targets import aligned_cepstra
 from zoo.nn.hubert import HuBERT
@@ -47,6 +48,17 @@ class HubertUnits(ZooModule):
 
     slug: ClassVar[str] = "hubert_units"
     Config: ClassVar[type[HubertUnitsConfig]] = HubertUnitsConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="speech units",
+        input="speech at 16 kHz, files or tensors (S,) float32",
+        output="Units: ids (T,) int64, 50 a second; with a duration each where repeats are merged",
+        example=(
+            'units = model.extract("speech.wav")\n'
+            "print(units.ids, units.reduced().durations)\n"
+            'features = model.features("speech.wav")  # (T, D), what the units are clusters of\n'
+        ),
+        pipeline_tag="feature-extraction",
+    )
     batch_invariant: ClassVar[bool] = False  # GroupNorm sees the padding: one item at a time
     float32_keys: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)
     training_only: ClassVar[tuple[str, ...]] = (r"^head\.", r"^targets\.", r"^teacher\.")

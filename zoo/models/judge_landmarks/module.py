@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from zoo.errors import MediaError
 from zoo.hub.module import ZooModule
+from zoo.hub.usage import Usage
 from zoo.models.judge_landmarks import augment
 from zoo.models.judge_landmarks.config import JudgeLandmarksConfig
 from zoo.models.judge_landmarks.network import LandmarkNetwork
@@ -37,6 +38,17 @@ class JudgeLandmarks(ZooModule):
 
     slug: ClassVar[str] = "judge_landmarks"
     Config: ClassVar[type[JudgeLandmarksConfig]] = JudgeLandmarksConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="face landmarks",
+        input="frames (T, 3, H, W) uint8, RGB, one face each",
+        output="Landmarks: points (T, 68, 2) in pixels, NaN where there is no face",
+        example=(
+            "from zoo.video import load_video\n\n"
+            'landmarks = model.detect(load_video("clip.mp4").frames)\n'
+            "print(landmarks.points.shape)  # (T, 68, 2)\n"
+        ),
+        pipeline_tag="keypoint-detection",
+    )
     float32_keys: ClassVar[tuple[str, ...]] = (r".*\.running_(mean|var)",)
 
     def __init__(self, config: JudgeLandmarksConfig, stage: Literal["points"] = "points") -> None:

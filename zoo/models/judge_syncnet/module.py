@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.hub.module import ZooModule
+from zoo.hub.usage import Usage
 from zoo.models.judge_syncnet.config import JudgeSyncNetConfig
 from zoo.nn.sync_clips import COLUMNS_A_FRAME, Sync, embed_clip, sync_of
 from zoo.nn.syncnet import COLUMNS, WINDOW, SyncNet, shifted_distances
@@ -34,6 +35,17 @@ class JudgeSyncNet(ZooModule):
 
     slug: ClassVar[str] = "judge_syncnet"
     Config: ClassVar[type[JudgeSyncNetConfig]] = JudgeSyncNetConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="lip-sync judgement",
+        input="frames (T, 3, 224, 224) uint8, RGB, 25 a second; samples (S,) int16 at 16 kHz",
+        output="Sync: confidence (LSE-C), distance (LSE-D), offset in frames",
+        example=(
+            "from zoo.metrics.lse import LSE\n\n"
+            'frames, samples = LSE().prepare("clip.mp4")\n'
+            "sync = model.judge(frames, samples)\n"
+            "print(sync.confidence, sync.distance, sync.offset)\n"
+        ),
+    )
     float32_keys: ClassVar[tuple[str, ...]] = (r".*\.norm\..*",)
 
     def __init__(

@@ -155,7 +155,7 @@ class Lip2SpeechUnitConfig(ZooConfig):
     def tiny(cls) -> Lip2SpeechUnitConfig:
         """Both stages, small; trained by this project."""
         vocoder = MultiInputVocoderConfig(
-            num_units=100, embedding_size=64, istft=ISTFTVocoderConfig.tiny()
+            num_units=100, embedding_size=32, istft=ISTFTVocoderConfig.tiny().replace(num_blocks=5)
         )
         first = FirstStageTraining(
             batch_size=16,

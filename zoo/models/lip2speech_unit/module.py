@@ -24,6 +24,8 @@ from zoo.training.schedules import cosine, scheduled
 from zoo.training.vocoder import Batch
 
 StageName = Literal["units", "vocoder"]
+MEL_VOCODER = "mel_vocoder.tiny"
+"""What speaks for a first stage that was trained on mels alone."""
 
 
 class Lip2SpeechUnit(Synthesizer):
@@ -43,6 +45,11 @@ class Lip2SpeechUnit(Synthesizer):
         super().__init__(config, stage)
         self.automatic_optimization = stage != "vocoder"
         self._choose_trainable()
+
+    @classmethod
+    def does_its_task(cls, config: Lip2SpeechUnitConfig) -> bool:
+        """A vocoder alone reads no lips."""
+        return config.first is not None
 
     @classmethod
     def recipe(cls, config: Lip2SpeechUnitConfig) -> Recipe:
@@ -70,6 +77,14 @@ class Lip2SpeechUnit(Synthesizer):
                 **WINDOW_LINKS,
                 "unit_source": "unit_source",
                 "speaker_source": "speaker_source",
+            },
+            ablations={
+                "mel-only": {
+                    "first_training.unit_weight": 0.0,
+                    "vocoder": None,
+                    "vocoder_source": MEL_VOCODER,
+                },
+                "clean-mels": {"augmentation": None},
             },
         )
 

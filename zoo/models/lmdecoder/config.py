@@ -45,6 +45,8 @@ class VisualConfig(ZooConfig):
     """AV-HuBERT, which sees lips only here."""
     pretrained: str | None = None
     """AV-HuBERT checkpoint that training starts from; None starts from nothing."""
+    fresh_memory: bool = False
+    """Training forgets what the units sounded like: the ablation of the memory."""
     memory_heads: int = 1
     """Heads of the attention to the memory; not to be seen in the shapes of the weights."""
     residual_norm: bool = False

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import ConfigError, MediaError
+from zoo.hub.usage import Usage
 from zoo.models.lmdecoder.config import LMDecoderConfig, StageConfig
 from zoo.models.lmdecoder.network import LMDecoderNetwork, reduced_units
 from zoo.nn.decoding.decoder import TransformerDecoder
@@ -39,6 +40,13 @@ class LMDecoder(RecogniserModule):
 
     slug: ClassVar[str] = "lmdecoder"
     Config: ClassVar[type[LMDecoderConfig]] = LMDecoderConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="units to text",
+        input="speech units (U,) int64, 50 a second, repetitions included",
+        output="a Transcript (text, score, words with times)",
+        example="transcript = model.transcribe_units(units)\nprint(transcript.text)\n",
+        pipeline_tag="text-generation",
+    )
     float32_keys: ClassVar[tuple[str, ...]] = (r".*norm\d?\..*",)
 
     def __init__(self, config: LMDecoderConfig, stage: StageName = "lips") -> None:
@@ -54,7 +62,9 @@ class LMDecoder(RecogniserModule):
         """Units to text on sound alone, then the lip reader on clips."""
         from zoo.data.recognition_clips import RecognitionDataModule
 
-        sections = {"units": ("unit_training", "none")}
+        sections = {}
+        if config.unit_training.total_steps:
+            sections["units"] = ("unit_training", "none")
         if config.visual is not None:
             sections["lips"] = ("visual_training", "mouth")
         own = ("batch_size", "max_seconds", "label_share")
@@ -76,7 +86,20 @@ class LMDecoder(RecogniserModule):
                 "in_memory": "in_memory",
                 **WINDOW_LINKS,
             },
+            ablations={}
+            if config.visual is None
+            else {
+                "scratch": {"unit_training.total_steps": 0, "visual.pretrained": None},
+                "no-units": {"unit_training.total_steps": 0},
+                "no-pretraining": {"visual.pretrained": None},
+                "fresh-memory": {"visual.fresh_memory": True},
+            },
         )
+
+    @classmethod
+    def does_its_task(cls, config: LMDecoderConfig) -> bool:
+        """A decoder of units alone sees nothing."""
+        return config.visual is not None
 
     @property
     def language(self) -> str:
@@ -166,6 +189,9 @@ class LMDecoder(RecogniserModule):
         self.learn_subwords([one.text for one in data.utterances(data.train_split)])
         if self.stage == "units":
             self.make_units(data)
+        elif self.config.visual is not None and self.config.visual.fresh_memory:
+            # what a run resumes from is read after this
+            self.network.embedding.reset_parameters()
 
     def make_units(self, data: RecognitionDataModule) -> None:
         """Units of the training and validation recordings, made once by `unit_source`."""

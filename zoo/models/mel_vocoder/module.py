@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.audio import as_waveform
 from zoo.audio.mel import mel_front_end
 from zoo.errors import MediaError
+from zoo.hub.usage import Usage
 from zoo.models.mel_vocoder.config import MelVocoderConfig
 from zoo.nn.hifigan import HiFiGAN
 from zoo.nn.istft_vocoder import ISTFTVocoder
@@ -30,6 +31,18 @@ class MelVocoder(GANVocoder):
 
     slug: ClassVar[str] = "mel_vocoder"
     Config: ClassVar[type[MelVocoderConfig]] = MelVocoderConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="mel to speech",
+        input="a natural-log mel (80, T) float32 of the model's `front_end`, or a list of them",
+        output="Speech (waveform (S,) float32 and its sample rate)",
+        example=(
+            "from zoo.audio import as_waveform\n\n"
+            'mel = model.front_end(as_waveform("speech.wav", model.sample_rate))  # (80, T)\n'
+            "speech = model.vocode(mel)\n"
+            'speech.save("again.wav")\n'
+        ),
+        pipeline_tag="audio-to-audio",
+    )
     batch_invariant: ClassVar[bool] = False  # convolutions see the padding of a mel
 
     def __init__(self, config: MelVocoderConfig, stage: Literal["vocoder"] | None = None) -> None:

@@ -70,7 +70,11 @@ class SyncTalkFace(TrainedAnimator):
     @classmethod
     def recipe(cls, config: SyncTalkFaceConfig) -> Recipe:
         """Stages of `zoo train`: the expert, then the rest."""
-        return recipe(config, links={"context": "context"})
+        ablations: dict[str, dict[str, Any]] = {
+            "no-memory": {"memory.recall": False},
+            "no-visual-visual": {"training.lip_weight": 0.0},
+        }
+        return recipe(config, links={"context": "context"}, ablations=ablations)
 
     def encode_audio(self, mel: Tensor) -> Tensor:
         """Audio features (B, T, C), before the memory, of mel windows (B, T, 1, 80, 16)."""

@@ -238,7 +238,11 @@ class TrainedAnimator(Animator):
 
 
 def recipe(
-    config: Any, *, generator: bool = True, links: Mapping[str, str] | None = None
+    config: Any,
+    *,
+    generator: bool = True,
+    links: Mapping[str, str] | None = None,
+    ablations: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Recipe:
     """Stages and data of `zoo train`.
 
@@ -246,6 +250,7 @@ def recipe(
         config: of the model.
         generator: whether there is one.
         links: further paths into the config -> arguments of the datamodule.
+        ablations: see `Recipe`.
 
     Raises:
         ConfigError: the configuration has no expert, without which nothing can be trained.
@@ -263,7 +268,10 @@ def recipe(
         guide = {"training.guide": "guide"}
         stages.append(Stage(name="generator", max_steps="training.total_steps", links=guide))
     return Recipe(
-        stages=tuple(stages), datamodule=FaceWindowDataModule, links={**LINKS, **(links or {})}
+        stages=tuple(stages),
+        datamodule=FaceWindowDataModule,
+        links={**LINKS, **(links or {})},
+        ablations=ablations or {},
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from zoo.audio import as_waveform
 from zoo.data.speech_targets import Describer
 from zoo.errors import MediaError
+from zoo.hub.usage import Usage
 from zoo.models.unit_vocoder.config import SAMPLE_RATE, UnitVocoderConfig
 from zoo.nn.duration_predictor import duration_loss, segment_runs
 from zoo.nn.unit_hifigan import Resynthesis, UnitHiFiGAN
@@ -34,6 +35,18 @@ class UnitVocoder(GANVocoder):
 
     slug: ClassVar[str] = "unit_vocoder"
     Config: ClassVar[type[UnitVocoderConfig]] = UnitVocoderConfig
+    usage: ClassVar[Usage | None] = Usage(
+        name="units to speech",
+        input="units (T,) int64, 50 a second or without repeats; a speaker vector (256,) float32",
+        output="Speech (waveform (S,) float32 and its sample rate)",
+        example=(
+            'units = model.describer.units("speech.wav")  # ids (T,)\n'
+            'voice = model.describer.voice("voice.wav")  # (256,)\n'
+            "speech = model.vocode(units, speaker=voice)  # models of one voice take no speaker\n"
+            'speech.save("spoken.wav")\n'
+        ),
+        pipeline_tag="audio-to-audio",
+    )
     batch_invariant: ClassVar[bool] = False  # sequences of unequal length come one at a time
 
     def __init__(self, config: UnitVocoderConfig, stage: Literal["vocoder"] | None = None) -> None:

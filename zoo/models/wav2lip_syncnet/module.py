@@ -56,6 +56,11 @@ class Wav2Lip(TrainedAnimator):
         self.train_only([self.expert] if stage == "expert" else painting)
 
     @classmethod
+    def does_its_task(cls, config: Wav2LipConfig) -> bool:
+        """A sync expert alone paints nothing."""
+        return config.generator is not None
+
+    @classmethod
     def recipe(cls, config: Wav2LipConfig) -> Recipe:
         """Stages of `zoo train`: those whose networks the configuration has."""
         return recipe(config, generator=config.generator is not None)
