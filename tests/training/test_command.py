@@ -48,6 +48,15 @@ def test_missing_data_is_refused_before_anything_is_built(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def test_a_corpus_that_is_kept_for_tests_is_refused(tmp_path: Path) -> None:
+    about = {"name": "tiny-flickr8k", "seed": 20260, "sizes": {"train": 4}}
+    (tmp_path / "zoo_corpus.json").write_text(json.dumps(about))
+    arguments = parse_arguments(words(tmp_path, tmp_path / "out"), ["speechclip"])
+    with pytest.raises(DataError, match="tiny-flickr8k of seed 20260 is for tests"):
+        run(arguments, SpeechCLIP)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -95,6 +95,16 @@ def test_no_clips_no_texts(lip_reader: AVHuBERTModel) -> None:
     assert lip_reader.transcribe([]) == []
 
 
+def test_a_list_in_which_one_clip_has_no_sound(model: AVHuBERTModel) -> None:
+    sound = torch.randn(12 * 640) * 0.1
+    together = model.transcribe([clip(12), clip(12), clip(12)], [sound, None, sound])
+    alone = [model.transcribe(clip(12), one) for one in (sound, None)]
+    assert isinstance(together, list)
+    assert [one.text for one in together] == [alone[0].text, alone[1].text, alone[0].text]  # type: ignore[union-attr]
+    with pytest.raises(MediaError, match="clip 1 has neither video nor audio"):
+        model.transcribe([clip(12), None], [None, None])
+
+
 def test_bad_input(model: AVHuBERTModel, lip_reader: AVHuBERTModel) -> None:
     audio = torch.randn(6400)
     with pytest.raises(MediaError, match="nothing to transcribe"):

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.bench.reference_rows import PREFIX
 from zoo.bench.result import Result
 from zoo.bench.task import Task, list_tasks
-from zoo.bench.training_data import TEST_SEED
+from zoo.data.corpora.about import TEST_SEED
 from zoo.errors import BenchError
 from zoo.hub.catalogue import list_checkpoints
 from zoo.hub.paths import checkout_folder

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from zoo.data.corpora.about import TEST_SEED, about_corpus
 from zoo.errors import BenchError
 
 log = logging.getLogger(__name__)
-
-TEST_SEED: Final = 20260
-"""Generated corpora of this seed and above are for tests; none is ever trained on."""
 _CORPUS: Final = re.compile(r"\b(tiny-[a-z0-9-]+), seed (\d+)")
 
 
@@ -32,7 +30,8 @@ def check_training(model: Any, root: Path) -> None:
             f"this model was trained on {', '.join(reserved)}: seeds of {TEST_SEED} and above are "
             "kept for tests. Train it on a corpus of another seed"
         )
-    if corpus_of(root) in trained:
+    about = about_corpus(root)
+    if about is not None and (about.name, about.seed) in trained:
         log.warning(
             "%s is the corpus this model was trained on; its test voices and sentences are held "
             "out, but a leaderboard wants a corpus of seed %d or above",
@@ -45,12 +44,3 @@ def corpora_of(training: Any) -> set[tuple[str, int]]:
     """Name and seed of every generated corpus that a checkpoint's training record names."""
     text = json.dumps(training or {}, default=str)
     return {(name, int(seed)) for name, seed in _CORPUS.findall(text)}
-
-
-def corpus_of(root: Path) -> tuple[str, int] | None:
-    """Name and seed of a generated corpus, None of other data."""
-    try:
-        about = json.loads((root / "zoo_corpus.json").read_text("utf-8"))
-        return str(about["name"]), int(about["seed"])
-    except (OSError, ValueError, KeyError):
-        return None

@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from zoo.data.coco import NAME as COCO
 from zoo.data.coco import looks_like_spoken_coco
+from zoo.data.corpora.about import ABOUT
 from zoo.data.flickr8k import NAME as FLICKR8K
 from zoo.data.flickr8k import TEXT_FILES
 from zoo.data.lrs2 import NAME as LRS2
@@ -42,7 +43,6 @@ from zoo.data.mtedx import NAME as MTEDX
 from zoo.data.mtedx import looks_like_mtedx
 from zoo.errors import DataError
 
-_ABOUT: Final = "zoo_corpus.json"
 _LOOKS: Final[dict[str, Callable[[Path], bool]]] = {
     LRS_VOXMM: looks_like_lrs_voxmm,
     LRS2: looks_like_lrs2,
@@ -208,7 +208,7 @@ def _threads() -> int:
 
 def _with_made_counts(part: Part, dataset: str, root: Path) -> Part:
     """A tiny corpus is compared with what it was made with, not with the real one."""
-    about = root / _ABOUT
+    about = root / ABOUT
     if not about.is_file() or dataset == MTEDX:
         return part
     sizes: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))["sizes"]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lightning import Trainer
 
+from zoo.data.corpora.about import TEST_SEED, about_corpus
 from zoo.errors import ConfigError, DataError
 from zoo.hub.config import ZooConfig
 from zoo.hub.module import ZooModule
@@ -103,13 +104,19 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
     """Train the stages asked for and return the folder of the last one's model.
 
     Raises:
-        DataError: If the dataset folder does not exist.
+        DataError: If the dataset folder does not exist, or holds a corpus that is kept for tests.
         ConfigError: If the model has no such preset, stage or ablation.
     """
     if isinstance(arguments.data, Path) and not arguments.data.is_dir():
         raise DataError(
             f"--data {arguments.data}: there is no such folder; give the dataset's root "
             "(`zoo corpus make tiny-flickr8k DIR` makes a small one)"
+        )
+    about = about_corpus(arguments.data)
+    if about is not None and about.is_for_tests:
+        raise DataError(
+            f"--data {arguments.data}: {about.name} of seed {about.seed} is for tests, as all of seed "
+            f"{TEST_SEED} and above; make one of another seed (`zoo corpus make --seed`)"
         )
     config = model_class.Config.preset(arguments.preset)
     if arguments.ablation is not None:

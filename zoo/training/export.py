@@ -13,6 +13,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 
+from zoo.data.corpora.about import about_corpus
 from zoo.errors import CheckpointError
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
@@ -106,13 +107,7 @@ def export_best(
 
 def describe_data(root: Path) -> str:
     """A dataset folder in words: a tiny corpus by name, seed and sizes, another by its name."""
-    try:
-        about = json.loads((root / "zoo_corpus.json").read_text(encoding="utf-8"))
-        sizes = ", ".join(f"{count} {split}" for split, count in about["sizes"].items())
-        languages = "".join(f", {name}" for name in about.get("languages", ()))
-        return f"{about['name']}, seed {about['seed']} ({sizes}{languages})"
-    except (OSError, ValueError, KeyError):
-        return root.resolve().name
+    return str(about_corpus(root) or root.resolve().name)
 
 
 def _minutes(trainer: Trainer) -> float | None:

@@ -7,6 +7,7 @@ rate and `transcribe` are here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Literal
 
 import torch
@@ -216,7 +217,7 @@ class RecogniserModule(ZooModule):
     def transcribe(
         self,
         video: VideoLike | Sequence[VideoLike] | None = None,
-        audio: SpeechLike | Sequence[SpeechLike] | None = None,
+        audio: SpeechLike | Sequence[SpeechLike | None] | None = None,
         *,
         landmarks: Source | None = None,
         language: str | None = None,
@@ -230,7 +231,7 @@ class RecogniserModule(ZooModule):
 
         Args:
             video: a clip or a list of them; mouths are cut out as `zoo.video.mouth_source` says.
-            audio: its sound, as many as there are clips.
+            audio: its sound, as many as there are clips; None for a clip without.
             landmarks: where the mouths are, for clips whose landmarks do not lie beside them.
             language: ISO 639-1 code of what is said; a model has one, and another is an error.
             official_max_len: limit texts as the official code does: to 104 tokens where there is
@@ -269,6 +270,12 @@ class RecogniserModule(ZooModule):
             raise MediaError("nothing to transcribe: give a video, or audio")
         if videos is not None and sounds is not None and len(videos) != len(sounds):
             raise MediaError(f"{len(videos)} clips but {len(sounds)} recordings: give one for each")
+        pairs = zip_longest(videos or [], sounds or [])
+        bare = next(
+            (k for k, pair in enumerate(pairs) if not any(x is not None for x in pair)), None
+        )
+        if bare is not None:
+            raise MediaError(f"nothing to transcribe: clip {bare} has neither video nor audio")
         if self.streams == "video" and (videos is None or sounds is not None):
             raise MediaError(f"this {self.slug} reads lips only: give `video` and no `audio`")
         if self.streams == "audio" and (sounds is None or videos is not None):
@@ -412,13 +419,20 @@ def _frames(clip: Clip) -> int:
     return 0 if one is None else len(one)
 
 
+def _present(clip: Clip) -> tuple[bool, bool]:
+    """Whether a clip has lips, and sound."""
+    return clip[0] is not None, clip[1] is not None
+
+
 def _batches(clips: list[Clip]) -> list[list[Clip]]:
-    """Clips in order, in batches of at most `MAX_FRAMES` frames with their padding."""
+    """Clips in order, in batches of at most `MAX_FRAMES` frames with their padding, all of which
+    have the same streams."""
     batches: list[list[Clip]] = []
     for clip in clips:
         last = batches[-1] if batches else []
         longest = max(map(_frames, [*last, clip]))
-        if last and longest * (len(last) + 1) <= MAX_FRAMES:
+        alike = not last or _present(last[-1]) == _present(clip)
+        if last and alike and longest * (len(last) + 1) <= MAX_FRAMES:
             last.append(clip)
         else:
             batches.append([clip])

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo._version import __version__
+from zoo.data.corpora.about import ABOUT
 from zoo.errors import DataError
 
 SPLITS = ("train", "dev", "test")
 HELD_OUT_PART = 8  # dev and test get one picture in eight each, as in Flickr8k
 TRUTH = "ground_truth"
-ABOUT = "zoo_corpus.json"
 
 
 @dataclass(frozen=True)
