@@ -1,13 +1,15 @@
 """What the shipped lip readers can do, on people and sentences that nothing was trained on.
 
     python benchmarks/lip_reading.py [--model akvsr.tiny] [--beside "no memory=FOLDER" ...]
-                                     [--clips 160] [--seed 20269] [--data DIR] [--cards]
+                                     [--clips 160] [--seed 20269] [--data DIR]
+                                     [--cards [--into NAME]]
 
 Clips are made afresh: other seed, held-out voices, faces and sentences; of a model of Spanish,
 Spanish ones. Printed with 95 % bootstrap intervals over people:
 
 - word error rate from lips; of a model that also listens, from sound, and from both, clean and
-  under babble of other clips; of one that also takes units, from units of the recordings;
+  under babble of other clips, and the difference that the babbled sound makes to lips; of one that
+  also takes units, from units of the recordings;
 - of one with an audio memory (AKVSR), how many slots are in use: perplexity of the frames'
   attention, and of the slot that a frame attends most;
 - normalised mutual information of that slot with the phone that is spoken, beside the same with
@@ -67,7 +69,7 @@ from zoo.nn.memory_bridge import slot_perplexity
 from zoo.tasks import Transcript
 from zoo.video import FPS
 
-MODELS = ("avhubert.tiny-avsr", "akvsr.tiny", "lmdecoder.tiny-es")
+MODELS = ("av_relscore.tiny", "akvsr.tiny", "lmdecoder.tiny-es")
 LEVEL = -5  # dB
 VOICES = 8
 FOLDS = 5
@@ -140,6 +142,17 @@ def rates(rows: Rows, clips: Clips, label: str = "") -> Found:
     return found
 
 
+def gain(rows: Rows, clips: Clips) -> Found:
+    """What bad sound adds to lips: the difference of word error rates, where a model takes both."""
+    noisy = f"both, babble at {LEVEL} dB"
+    if noisy not in rows:
+        return {}
+    pair = rows[noisy], rows["lips"]
+    title = f"WER (%), {noisy}, less that of lips"
+    figures = clips.wer.figures(pair[0])[0], clips.wer.figures(pair[1])[0]
+    return {title: of_difference(figures, pair, title)}
+
+
 def beside(label: str, own: Rows, other: Rows, clips: Clips) -> Found:
     """What other weights reach, and how far they are from a model's."""
     found = rates(other, clips, f"{label}: ")
@@ -209,7 +222,7 @@ def measure(model: Any, others: dict[str, Any], clips: Clips) -> Found:
     rows = from_streams(model, clips)
     if hasattr(model, "transcribe_units"):
         rows |= from_units(model, clips)
-    found = rates(rows, clips)
+    found = rates(rows, clips) | gain(rows, clips)
     if getattr(model.network, "bridge", None) is not None:
         found |= audio_memory(model, clips)
     for label, other in others.items():
@@ -234,6 +247,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20269, help="one that nothing is trained on")
     parser.add_argument("--data", type=Path, help="a corpus of that seed, if there is one")
     parser.add_argument("--cards", action="store_true", help="write the numbers into the cards")
+    parser.add_argument(
+        "--into",
+        metavar="NAME",
+        help="into this checkpoint's card: one that the model started from",
+    )
     args = parser.parse_args()
     besides: Any = {label: zoo.from_pretrained(folder).eval() for label, folder in args.beside}
     known: dict[str, Clips] = {}
@@ -253,7 +271,8 @@ def main() -> int:
                 command = (
                     f"python benchmarks/lip_reading.py --seed {args.seed} --clips {args.clips}"
                 ) + "".join(f" --beside '{label}=FOLDER'" for label in others)
-                keep(checkout_folder() / name, found, command)
+                command += f" --model FOLDER --into {args.into}" if args.into else ""
+                keep(checkout_folder() / (args.into or name), found, command)
     return 0
 
 

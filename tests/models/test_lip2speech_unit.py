@@ -12,7 +12,10 @@ import torch
 from tests.make_media import tone, write_clip
 from tests.models.batches import lip2speech_config
 from tests.models.speech_training import last_checkpoint, train, unit_source, voice_source
+from zoo.data.lip_speech import LipSpeechDataModule
 from zoo.data.mouths import Mouths
+from zoo.data.speech_targets import SpeechTargets
+from zoo.data.unit_crops import UnitCrops
 from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.av_relscore.config import AVRelScoreConfig
@@ -57,7 +60,9 @@ def model() -> Lip2SpeechUnit:
     return one
 
 
-def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None:
+def test_both_stages_train_by_one_command(
+    talkers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
     small = lip2speech_config()
     sizes = {"num_units": 6, "speaker_size": 64}
@@ -85,6 +90,39 @@ def test_both_stages_train_by_one_command(talkers: Path, tmp_path: Path) -> None
     assert not torch.equal(trained.vocoder.fc.weight, first.vocoder.fc.weight)
     assert float(trained.mean_speaker.norm()) == pytest.approx(1.0, abs=1e-5)
     assert trained.synthesize(mouths(5)).waveform.shape == (5 * 640,)
+
+    heard: list[dict[int, Any]] = []
+    monkeypatch.setattr(UnitCrops, "hear", lambda self, said: heard.append(said))
+    again = ("--stage", "vocoder", "--init", str(folder), "--model.config.vocoder_hears")
+    train(Lip2SpeechUnit, talkers, tmp_path / "again", *words, *again, "predictions")
+    mel, own = heard[0][0]
+    assert mel.shape == (2 * len(own), 80) and int(own.max()) < 6
+    clip = LipSpeechDataModule(
+        str(talkers), **{**trained_on(trained), "unit_source": str(units)}
+    ).clips("train", train=False)[0]
+    with torch.no_grad():
+        said = trained.first(clip["video"][None], clip["speaker"][None])
+    assert torch.allclose(said.mel[0], mel, atol=1e-5)
+
+
+def trained_on(model: Lip2SpeechUnit) -> dict[str, Any]:
+    window = model.config.window
+    return {
+        "speaker_source": model.config.speaker_source,
+        **{name: getattr(window, name) for name in ("mouths", "size", "row", "column")},
+    }
+
+
+def test_crops_hear_what_they_are_told() -> None:
+    sound = [{"audio": torch.randn(3200), "id": str(k)} for k in range(2)]
+    units = tuple(torch.full((10,), k) for k in range(2))
+    targets = SpeechTargets(units, torch.zeros(2, 4))
+    crops = UnitCrops(sound, targets, 1600, "tacotron16k", train=False)  # type: ignore[arg-type]
+    before = [crops[k] for k in range(2)]
+    crops.hear({1: (torch.full((20, 80), 7.0), torch.full((10,), 5))})
+    assert torch.equal(crops[0]["mel"], before[0]["mel"])
+    assert bool((crops[1]["mel"] == 7).all()) and crops[1]["units"].tolist() == [5] * 5
+    assert torch.equal(crops[1]["wav"], before[1]["wav"])
 
 
 def test_the_lips_start_from_a_recogniser(tmp_path: Path) -> None:
@@ -133,6 +171,10 @@ def test_the_vocoder_starts_from_a_mel_vocoder(tmp_path: Path) -> None:
     assert torch.allclose(vocoder(units, mel, voice), speaks(mel), atol=1e-6)
     vocoder(units, mel, voice).square().sum().backward()
     assert vocoder.generator.conv_pre.weight.grad[:, 80:].any(), "the units can be learned"
+    deeper = MelVocoder(MelVocoderConfig.preset("tiny", {**sizes, "istft.num_blocks": 3})).eval()
+    first = started(str(deeper.save_pretrained(tmp_path / "deeper"))).vocoder.generator
+    for own, theirs in zip(first.blocks, deeper.network.blocks):
+        assert torch.equal(own.up.weight, theirs.up.weight)
     for other, said in ((wider, "same sizes"), (painted, "inverse-STFT")):
         with pytest.raises(ConfigError, match=said):
             started(str(other.save_pretrained(tmp_path / said)))

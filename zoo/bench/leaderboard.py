@@ -24,6 +24,7 @@ their own.
 
 _BEGIN: Final = "<!-- results:begin -->"
 _END: Final = "<!-- results:end -->"
+_SUMMARY: Final = 3  # figures of a task in the README
 _REMARKS: Final = ("ablation", "ceiling", "control", "floor")
 
 
@@ -43,7 +44,8 @@ def render_leaderboard(results: Iterable[Result], published: Sequence[PublishedT
 
 
 def update_readme(text: str, results: Iterable[Result]) -> str:
-    """The README with the tables of our own results between its two markers.
+    """The README with our own results between its two markers: a line for each model and task, with
+    the first figures of the task, between ceiling and floor.
 
     Raises:
         BenchError: the markers are not there.
@@ -52,9 +54,26 @@ def update_readme(text: str, results: Iterable[Result]) -> str:
     _, closing, after = rest.partition(_END)
     if not (opening and closing):
         raise BenchError(f"the README lacks the markers {_BEGIN} and {_END}")
-    tables = [_section(board) for board in build_boards(results)]
-    body = "\n".join(table.replace("## ", "**", 1).replace("\n", "**\n", 1) for table in tables)
-    return f"{before}{_BEGIN}\n{body}{_END}{after}"
+    header = ["task", "system", *["figure"] * _SUMMARY, "note"]
+    rows = [_row(header), _row(["---"] * len(header))]
+    for board in build_boards(results):
+        whole = [line for line in board.lines if line.kind != "ablation"]
+        heads = [board.task, *[""] * len(whole)]
+        rows += [_summary(head, board, line) for head, line in zip(heads, whole, strict=False)]
+    body = "\n".join(rows)
+    return f"{before}{_BEGIN}\n{body}\n{_END}{after}"
+
+
+def _summary(head: str, board: Board, line: Line) -> str:
+    own = line.kind == "model"
+    name = f"**{escape(line.name)}**" if own else f"*{escape(line.name)}*"
+    found = [
+        f"{escape(f'{column.label} {column.direction}'.strip())} {_cell(cell, own)}"
+        for column, cell in zip(board.columns, line.cells, strict=True)
+        if cell.text
+    ]
+    figures = [*found[:_SUMMARY], *[""] * (_SUMMARY - len(found))]
+    return _row([escape(head), name, *figures, "" if own else line.kind])
 
 
 def _section(board: Board) -> str:

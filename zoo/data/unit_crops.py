@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -52,6 +53,14 @@ class UnitCrops(Dataset[dict[str, Any]]):
         self.count, self.normalize = samples // UNIT_SAMPLES, normalize
         self.front_end = mel_front_end(front_end)
         self._mels: dict[int, Tensor] = {}
+
+    def hear(self, said: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+        """Take mel (2 T, C) and units (T,) of some recordings, by their number, from elsewhere."""
+        self._mels |= {number: mel for number, (mel, _) in said.items()}
+        units = list(self.targets.units)
+        for number, (_, own) in said.items():
+            units[number] = own
+        self.targets = replace(self.targets, units=tuple(units))
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -140,6 +149,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         self.unit_source, self.speaker_source = unit_source, speaker_source
         self.front_end, self.normalize = front_end, normalize
         self._targets: dict[str, SpeechTargets] = {}
+        self._said: dict[str, Mapping[int, tuple[Tensor, Tensor]]] = {}
 
     collate_items = staticmethod(collate_unit_crops)
 
@@ -167,8 +177,12 @@ class UnitCropDataModule(SpeechCropDataModule):
     def _eval_loader(self, split: str) -> ReportingLoader:
         return self._crop_loader(self._unit_crops(split, self.eval_samples, train=False))
 
+    def hear(self, split: str, said: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+        """Let the crops of a split have mel and units that another model says, see `UnitCrops`."""
+        self._said[split] = said
+
     def _unit_crops(self, split: str, samples: int, *, train: bool) -> UnitCrops:
-        return UnitCrops(
+        crops = UnitCrops(
             self.recordings(split),
             self.targets(split),
             samples,
@@ -176,3 +190,5 @@ class UnitCropDataModule(SpeechCropDataModule):
             train=train,
             normalize=self.normalize,
         )
+        crops.hear(self._said.get(split, {}))
+        return crops

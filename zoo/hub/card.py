@@ -118,6 +118,8 @@ class _Facts:
 
     @property
     def name(self) -> str:
+        if self.entry is not None:
+            return self.entry.name
         tag = self.config.get("tag")
         return f"{self.config['model']}.{tag}" if tag else str(self.config["model"])
 

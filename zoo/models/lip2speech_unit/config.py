@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
@@ -98,6 +98,9 @@ class Lip2SpeechUnitConfig(ZooConfig):
     trunk_source: str | None = None
     """Mel vocoder from which the training of a vocoder with an inverse-STFT head starts (ours); None
     starts at random, as the paper does."""
+    vocoder_hears: Literal["recordings", "predictions"] = "recordings"
+    """Whose mel and units the vocoder is trained on: the recordings', as published, or (ours) what the
+    trained first stage says of their clips, which is what it is given in use."""
     augmentation: MelAugmentation | None = None
     """Used in training the vocoder; None trains on clean mels."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -112,6 +115,10 @@ class Lip2SpeechUnitConfig(ZooConfig):
         istft = None if vocoder is None else vocoder.istft
         if istft is not None and istft.front_end != self.front_end:
             raise ConfigError(f"vocoder.istft.front_end is {istft.front_end}, not {self.front_end}")
+        if self.vocoder_hears == "predictions" and first is None:
+            raise ConfigError(
+                "vocoder_hears: there is no first stage whose predictions it could hear"
+            )
         if first is None and vocoder is None:
             raise ConfigError("neither first nor vocoder: nothing is left of the model")
         if first is None or vocoder is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,14 @@ from zoo.nn.conformer import ConformerEncoder
 from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
+from zoo.nn.modes import evaluation
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.recognition import WINDOW_LINKS
 from zoo.training.schedules import cosine, scheduled
 from zoo.training.vocoder import Batch
+
+if TYPE_CHECKING:
+    from zoo.data.lip_speech import LipSpeechClips, LipSpeechDataModule
 
 StageName = Literal["units", "vocoder"]
 MEL_VOCODER = "mel_vocoder.tiny"
@@ -147,8 +151,31 @@ class Lip2SpeechUnit(Synthesizer):
             assert self.vocoder is not None
             self.start_trunk(self.vocoder.generator, source)
         if stage == "fit" and not bool(self.mean_speaker.any()):
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            self.mean_speaker.copy_(data.mean_speaker())
+            self.mean_speaker.copy_(self._data.mean_speaker())
+        hears = self.config.vocoder_hears == "predictions"
+        if stage == "fit" and self.stage == "vocoder" and hears:
+            for split in (self._data.train_split, "dev"):
+                self._data.hear(split, self.predictions(self._data.clips(split, train=False)))
+
+    @property
+    def _data(self) -> LipSpeechDataModule:
+        found: LipSpeechDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        return found
+
+    def predictions(self, clips: LipSpeechClips) -> dict[int, tuple[Tensor, Tensor]]:
+        """What the first stage says of clips, by their number: mel (4 T, C) and units (2 T,).
+
+        A clip that cannot be read has none.
+        """
+        assert self.first is not None
+        said = {}
+        with evaluation(self):
+            for number in range(len(clips)):
+                item = clips[number]
+                if "skipped" not in item:
+                    output = self.first(item["video"][None], item["speaker"][None])
+                    said[number] = output.mel[0].clone(), output.units()[0].clone()
+        return said
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One update of the stage, on clips or on crops of `zoo.data.lip_speech`."""
