@@ -28,7 +28,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -106,6 +106,12 @@ class Clips:
             found.append(mix_at_snr(sound, babble(others, len(sound), draw, VOICES), LEVEL))
         return found
 
+    @cache  # noqa: B019 - there is one set of clips a language
+    def units(self, source: str) -> list[Tensor]:
+        """Units (U,) of the recordings, 50 a second."""
+        model: Any = zoo.from_pretrained(source).eval()
+        return [model.extract(sound).expanded().ids for sound in self.sounds]
+
     def errors(self, read: Sequence[Transcript]) -> list[Row]:
         """Word errors of a text for each clip."""
         texts = zip(self.clips, self.people, read, strict=True)
@@ -127,10 +133,10 @@ def from_streams(model: Any, clips: Clips) -> Rows:
 
 
 def from_units(model: Any, clips: Clips) -> Rows:
-    """Word errors from units of the recordings."""
-    source: Any = zoo.from_pretrained(model.config.unit_source).eval()
-    units = [source.extract(sound).expanded().ids for sound in clips.sounds]
-    return {"units": clips.errors(model.transcribe_units(units))}
+    """Word errors from units of the recordings, of a model that takes them."""
+    if not hasattr(model, "transcribe_units"):
+        return {}
+    return {"units": clips.errors(model.transcribe_units(clips.units(model.config.unit_source)))}
 
 
 def rates(rows: Rows, clips: Clips, label: str = "") -> Found:
@@ -219,14 +225,12 @@ def told(vectors: NDArray[Any], clips: Clips) -> dict[str, float]:
 
 def measure(model: Any, others: dict[str, Any], clips: Clips) -> Found:
     """All figures of a model."""
-    rows = from_streams(model, clips)
-    if hasattr(model, "transcribe_units"):
-        rows |= from_units(model, clips)
+    rows = from_streams(model, clips) | from_units(model, clips)
     found = rates(rows, clips) | gain(rows, clips)
     if getattr(model.network, "bridge", None) is not None:
         found |= audio_memory(model, clips)
     for label, other in others.items():
-        found |= beside(label, rows, from_streams(other, clips), clips)
+        found |= beside(label, rows, from_streams(other, clips) | from_units(other, clips), clips)
     return found
 
 

@@ -139,8 +139,11 @@ def give_subwords(model: Any) -> None:
 def avhubert_config() -> ZooConfig:
     from zoo.models.avhubert.config import AVHuBERTModelConfig
 
-    small = {f"iteration{k}.task.num_clusters": [8] for k in (1, 2)}
-    return AVHuBERTModelConfig.preset("tiny", {"search.beam": 2, **small})
+    few = {f"iteration{k}.task.num_clusters": [8] for k in (1, 2)}
+    encoder = AVHuBERTModelConfig.preset("tiny", few)
+    # all stages in one, as in the preset base_lrs3
+    own = {"search.beam": 2, "pretrained": None, **encoder.iterations}
+    return AVHuBERTModelConfig.preset("tiny_s2s", own)
 
 
 def prepare_avhubert(model: Any) -> None:

@@ -126,7 +126,9 @@ def test_half_precision_storage_stays_close(slug: str, tmp_path: Path) -> None:
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     for key, expected in batches.outputs(slug, model).items():
         found = batches.outputs(slug, loaded)[key]
-        assert float((found - expected).abs().max()) < 0.05, key
+        # weights drawn at random make some waveforms far louder than 1
+        limit = max(0.05, 0.02 * float(expected.abs().max()))
+        assert float((found - expected).abs().max()) < limit, key
 
 
 @every_case

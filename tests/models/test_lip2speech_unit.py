@@ -225,6 +225,8 @@ def test_the_voice_may_be_a_vector_a_recording_or_the_mean(model: Lip2SpeechUnit
     vector = model.voice(recording)
     assert vector.shape == (256,)
     assert torch.allclose(by_recording, model.synthesize(clip, vector).waveform, atol=2e-5)
+    with pytest.raises(MediaError, match="silent"):
+        model.synthesize(clip, torch.zeros(16_000))
     # units are read from the lips alone
     reading = [model.read(torch.randn(5, 48, 48).fill_(0.3), v) for v in (vector, other)]
     assert torch.equal(reading[0].units, reading[1].units)

@@ -163,13 +163,15 @@ class Synthesizer(GANVocoder):
         """The speaker vector (C,) that `synthesize` uses.
 
         Raises:
-            MediaError: there is neither a voice, nor a mean one, nor sound in the clip.
+            MediaError: there is neither a voice, nor a mean one, nor sound in the clip; or the
+                recording of the voice is silent.
         """
         size = self.config.speaker_size
         if isinstance(speaker, Tensor) and tuple(speaker.shape) == (size,):
             return F.normalize(speaker.float(), dim=0).to(self.device)
         if speaker is not None:
-            return self._embed(speaker)
+            recording = as_waveform(speaker, SAMPLE_RATE, require_sound=True)
+            return self._embed(Speech(recording, SAMPLE_RATE))
         if bool(self.mean_speaker.any()):
             return self.mean_speaker
         return self._embed(_own_sound(video))
