@@ -29,7 +29,7 @@ def tiny(slug: str, **arguments: Any) -> ZooModule:
 
 
 def stages(slug: str) -> list[str]:
-    config = model_class(slug).Config.preset("tiny")
+    config = batches.tiny_config(slug)
     names = [stage.name for stage in model_class(slug).recipe(config).stages]
     return [name for name in names if name not in batches.CASES[slug].manual_stages]
 
@@ -49,6 +49,18 @@ def test_no_model_is_forgotten() -> None:
 @every_model
 def test_registered_under_its_own_slug(slug: str) -> None:
     assert model_class(slug).slug == slug
+
+
+@every_case
+def test_ablations_are_other_configurations_that_can_be_trained(slug: str) -> None:
+    cls = model_class(slug)
+    config = cls.Config.preset("tiny_s2s" if slug == "avhubert" else "tiny")
+    for name, changes in cls.recipe(config).ablations.items():
+        other = config.replace(**changes)
+        assert other != config, name
+        last = cls.recipe(other).stages[-1]
+        with torch.device("meta"):
+            assert cls(other, stage=last.name).config == other, name
 
 
 @every_case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -99,6 +100,28 @@ def test_lip_reading_leaves_the_unit_memory_alone() -> None:
     give_subwords(fresh)
     with pytest.raises(ConfigError, match="`make_units` comes first"):
         fresh.training_step(batch, 0)
+
+
+def test_ablations_of_the_unit_memory() -> None:
+    config = LMDecoderConfig.preset("tiny", {"num_units": 10})
+    ablations = LMDecoder.recipe(config).ablations
+    assert {"scratch", "no-units", "no-pretraining", "fresh-memory"} == set(ablations)
+    scratch = config.replace(**ablations["scratch"])
+    assert [stage.name for stage in LMDecoder.recipe(scratch).stages] == ["lips"]
+    assert scratch.visual is not None and scratch.visual.pretrained is None
+
+    def memory(config: LMDecoderConfig) -> torch.Tensor:
+        model = LMDecoder(config, stage="lips")
+        with torch.no_grad():
+            model.network.embedding.weight.fill_(3.0)  # what the stage before has made of it
+        give_subwords(model)
+        data = SimpleNamespace(utterances=lambda split: [], train_split="train")
+        model.trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+        model.setup("fit")
+        return model.network.memory
+
+    assert bool((memory(config) == 3).all())
+    assert float(memory(config.replace(**ablations["fresh-memory"])).std()) > 0.5
 
 
 def test_every_second_unit_then_no_repetitions() -> None:

@@ -110,7 +110,9 @@ class AVHuBERTModel(RecogniserModule):
                 "training.noise.voices": "noise_voices",
                 **WINDOW_LINKS,
             },
-            ablations={"scratch": {"pretrained": None, **dict.fromkeys(config.iterations)}},
+            ablations={}
+            if config.decoder is None
+            else {"scratch": {"pretrained": None, **dict.fromkeys(config.iterations)}},
         )
 
     @classmethod
