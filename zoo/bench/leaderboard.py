@@ -57,11 +57,16 @@ def update_readme(text: str, results: Iterable[Result]) -> str:
     header = ["task", "system", *["figure"] * _SUMMARY, "note"]
     rows = [_row(header), _row(["---"] * len(header))]
     for board in build_boards(results):
-        whole = [line for line in board.lines if line.kind != "ablation"]
+        whole = [line for line in board.lines if line.kind != "ablation" and _says_something(line)]
         heads = [board.task, *[""] * len(whole)]
         rows += [_summary(head, board, line) for head, line in zip(heads, whole, strict=False)]
     body = "\n".join(rows)
     return f"{before}{_BEGIN}\n{body}\n{_END}{after}"
+
+
+def _says_something(line: Line) -> bool:
+    """A ceiling of no errors at all does not."""
+    return line.kind != "ceiling" or any(cell.value for cell in line.cells)
 
 
 def _summary(head: str, board: Board, line: Line) -> str:
