@@ -8,7 +8,8 @@ voice of another recording of its speaker. Printed with 95 % bootstrap intervals
 
 - word error rate of judge_asr.tiny: recordings as they are; put together again from their own
   units, mel and voice (the ceiling); the model; its predicted mel through Griffin-Lim (the floor);
-  with --mel-only also a model trained without units, and the difference to it; beside all of them
+  with --mel-only also a model trained without units, which speaks through a mel vocoder, and the
+  difference to it; beside all of them
   that of the video-only recogniser on the same clips;
 - how often speech is more like another recording of its own speaker than like one of somebody else
   (GE2E), beside the same share of the real recordings;
