@@ -31,7 +31,7 @@ from zoo.audio import load_audio
 from zoo.data.corpora import make
 from zoo.hub.paths import checkout_folder
 
-MODELS = ("hubert_units.tiny",)
+MODELS = ("hubert_units.tiny", "hubert_units.tiny-km200", "hubert_units.tiny-km1000")
 UNIT_RATE = 50
 
 

@@ -39,7 +39,13 @@ from zoo.metrics.wer import WER
 from zoo.nn.spectral_losses import MelLoss
 from zoo.tasks import Speech
 
-MODELS = ("mel_vocoder.tiny", "unit_vocoder.tiny", "lip2speech_unit.tiny")
+MODELS = (
+    "mel_vocoder.tiny",
+    "mel_vocoder.tiny-hifigan",
+    "unit_vocoder.tiny",
+    "unit_vocoder.tiny-km200",
+    "lip2speech_unit.tiny",
+)
 RATE = 16_000
 Way = Callable[[Speech], Any]
 """A recording in, `Speech` out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,43 @@ def test_three_stages_without_labels(talkers: Path, tmp_path: Path) -> None:
     assert units.inventory == "tiny-hubert/L3/km100"
     assert len(units.ids) in (49, 50)
     assert int(units.ids.max()) < 6
+
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"] |= {"units.py": "a command", "units.py: phone purity": "0.5"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    finer = (*SIZES, "--stage", "units", "--init", str(folder), "--model.config.num_units", "9")
+    other = from_pretrained(train(HubertUnits, talkers, tmp_path / "finer", *finer))
+    assert other.kmeans.centers.shape == (9, 32), "the encoder is kept, the codebook is another"
+    assert torch.equal(other.features(torch.ones(8000)), model.features(torch.ones(8000)))
+    told = other.provenance["training"]
+    stages = {f"stage {name}" for name in ("pretrain", "refine", "units", "units, before")}
+    assert set(told) == {"data", *stages}, "what was measured on other weights is not told"
+    assert "num_units 9" in told["stage units"] and "num_units 6" in told["stage units, before"]
+
+
+def test_targets_are_made_once_for_every_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = HubertUnits(small_hubert(), stage="pretrain").eval()
+    model.log = lambda *args, **kwargs: None  # type: ignore[assignment,method-assign]
+    model.targets.centers.normal_()
+    described: list[int] = []
+    describe = model._describe
+
+    def counted(wave: torch.Tensor) -> torch.Tensor:
+        described.append(len(wave))
+        return describe(wave)
+
+    monkeypatch.setattr(model, "_describe", counted)
+    audio = torch.randn(2, 8000) * 0.1
+    audio[1, 6000:] = 0
+    batch = {"audio": audio, "audio_len": torch.tensor([8000, 6000]), "id": ["a", "b"]}
+    first = model._targets(batch, 24)
+    assert described == [8000, 6000]
+    assert torch.equal(first[0], model.targets(describe(audio[0])))
+    turned = {key: value[::-1] if key == "id" else value.flip(0) for key, value in batch.items()}
+    assert torch.equal(model._targets(turned, 24), first.flip(0))
+    assert described == [8000, 6000], "a recording that was met before is not described again"
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "refine"])

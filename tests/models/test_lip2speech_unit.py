@@ -36,7 +36,11 @@ from zoo.models.lip2speech_unit.config import (
 from zoo.models.lip2speech_unit.module import Lip2SpeechUnit
 from zoo.models.mel_vocoder.config import MelVocoderConfig
 from zoo.models.mel_vocoder.module import MelVocoder
+from zoo.models.unit_vocoder.config import UnitVocoderConfig
+from zoo.models.unit_vocoder.module import UnitVocoder
+from zoo.nn.units import Units
 from zoo.tasks import Speech, Video
+from zoo.training.export import weights_of
 from zoo.video.mouth_input import eval_input, to_grey
 
 
@@ -160,8 +164,8 @@ def test_the_vocoder_starts_from_a_mel_vocoder(tmp_path: Path) -> None:
     painted = MelVocoder(MelVocoderConfig.preset("tiny_hifigan", {"hifigan.channels": 16}))
 
     def started(folder: str) -> Lip2SpeechUnit:
-        config = lip2speech_config().replace(trunk_source=folder)
-        model = Lip2SpeechUnit(config, stage="vocoder").eval()
+        changes = {"trunk_source": folder, "vocoder.guesses_mel": False}
+        model = Lip2SpeechUnit(lip2speech_config().replace(**changes), stage="vocoder").eval()
         model.mean_speaker.fill_(0.1)
         model.setup("fit")
         return model
@@ -178,6 +182,46 @@ def test_the_vocoder_starts_from_a_mel_vocoder(tmp_path: Path) -> None:
     for other, said in ((wider, "same sizes"), (painted, "inverse-STFT")):
         with pytest.raises(ConfigError, match=said):
             started(str(other.save_pretrained(tmp_path / said)))
+
+
+def test_the_vocoder_starts_from_a_unit_vocoder(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    sizes = {"network.istft.width": 32, "network.istft.num_blocks": 2}
+    speaks = UnitVocoder(UnitVocoderConfig.preset("tiny_km200", sizes)).eval()
+    source = str(speaks.save_pretrained(tmp_path / "units", dtype="float32"))
+    model = Lip2SpeechUnit(lip2speech_config().replace(trunk_source=source), stage="vocoder").eval()
+    model.mean_speaker.fill_(0.1)
+    model.setup("fit")
+    units, voice = torch.randint(0, 200, (2, 4)), torch.rand(2, 256)
+    made = model.vocoder(units, torch.randn(2, 80, 8), voice)
+    assert torch.allclose(made, speaks.network(units, speaker=voice).waveform, atol=1e-5)
+    model.vocoder(units, torch.randn(2, 80, 8), voice).square().sum().backward()
+    assert model.vocoder.generator.conv_pre.weight.grad[:, :80].any(), "the mel can be learned"
+    for changes in ({"num_units": 100}, {"istft.width": 48}, {"speaker": "id"}):
+        other = UnitVocoder(
+            speaks.config.replace(**{f"network.{key}": value for key, value in changes.items()})
+        )
+        with pytest.raises(ConfigError, match="same units"):
+            model.vocoder.start_from_units(other.network)
+
+
+def test_a_first_stage_starts_from_one_of_other_units(tmp_path: Path) -> None:
+    sizes = {"first.num_units": 30, "vocoder": None}
+    known = build(**sizes).save_pretrained(tmp_path / "known", dtype="float32")
+    model = build()
+    head = model.first.unit_head.weight.detach().clone()
+    weights_of(str(known)).copy_into(model)
+    kept = from_pretrained(known).first.mel_head.weight
+    assert torch.equal(model.first.mel_head.weight, kept)
+    assert torch.equal(model.first.unit_head.weight, head)
+    wider = build(**{"first.conformer.ffn_size": 96})
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        weights_of(str(known)).copy_into(wider)
+
+
+def test_released_vocoders_correct_no_mel() -> None:
+    with pytest.raises(ConfigError, match="set istft"):
+        build(**{"vocoder.istft": None})
 
 
 def test_training_sees_the_part_that_use_sees(tmp_path: Path) -> None:
@@ -295,6 +339,25 @@ def test_a_mel_vocoder_speaks_the_mel_alone(model: Lip2SpeechUnit, tmp_path: Pat
     alone.use(vocoder=MelVocoder(voice.config.replace(front_end=name, **{"istft.front_end": name})))
     with pytest.raises(CheckpointError, match="speaks hifigan22k mels"):
         alone.synthesize(film, vector)
+
+
+def test_a_unit_vocoder_speaks_the_units_alone(model: Lip2SpeechUnit, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = {"network.istft.width": 32, "network.istft.num_blocks": 1}
+    voice = UnitVocoder(UnitVocoderConfig.preset("tiny_km200", small)).eval()
+    source = str(voice.save_pretrained(tmp_path / "voice", dtype="float32"))
+    alone = Lip2SpeechUnit(model.config.replace(vocoder=None, vocoder_source=source)).eval()
+    alone.first.load_state_dict(model.first.state_dict())
+    film, vector = mouths(5), torch.nn.functional.normalize(torch.rand(256), dim=0)
+    made = alone.synthesize(film, vector).waveform
+    reading = model.read(model.config.window.model_input(to_grey(film)), vector)
+    spoken = voice.vocode(Units(reading.units, 50.0), speaker=vector).waveform
+    assert torch.allclose(made, spoken, atol=1e-5) and made.shape == (5 * 640,)
+    assert not torch.allclose(made, alone.synthesize(film, vector.flip(0)).waveform, atol=1e-5)
+    for changes in ({"unit_source": "hubert_units.tiny"}, {"network.speaker": "id"}):
+        alone.use(vocoder=UnitVocoder(voice.config.replace(**changes)))
+        with pytest.raises(CheckpointError, match="this model reads units of"):
+            alone.synthesize(film, vector)
 
 
 @pytest.mark.parametrize("samples", [16_000, 16_000 + 123, 16_000 - 7])

@@ -180,7 +180,7 @@ def test_units_say_whether_they_are_reduced() -> None:
 @pytest.mark.parametrize(
     ("units", "speaker", "complaint"),
     [
-        ([100], "vector", "another inventory"),
+        ([1000], "vector", "another inventory"),
         ([], "vector", "no units"),
         ([-1, -1], "vector", "no units"),
         ([1], None, "speaker is lacking"),

@@ -33,6 +33,9 @@ class ZooModule(LightningModule):
     training_only: ClassVar[tuple[str, ...]] = ()
     """Regexes of tensors that are never saved: discriminators and the like, which exist only while
     their stage is trained."""
+    made_anew: ClassVar[tuple[str, ...]] = ()
+    """Regexes of tensors that a stage makes anew, so that a model can start from weights in which
+    they have another shape."""
 
     usage: ClassVar[Usage | None] = None
     """What the card says about the use of a model that does none of the tasks."""

@@ -67,7 +67,7 @@ class LipToUnitsConfig(ZooConfig):
             size=128, num_layers=4, num_heads=4, ffn_size=256, kernel=15, dropout=0.05
         )
         return cls(
-            stem_widths=(16, 32, 48, 96), conformer=conformer, upsampling="zeros", num_units=100
+            stem_widths=(16, 32, 48, 96), conformer=conformer, upsampling="zeros", num_units=200
         )
 
     @classmethod

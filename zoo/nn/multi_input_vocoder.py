@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.audio.mel import mel_front_end
+from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
-from zoo.nn.istft_vocoder import ISTFTVocoder, ISTFTVocoderConfig
+from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder, ISTFTVocoderConfig
+from zoo.nn.unit_hifigan import UnitHiFiGAN
 
 MEL_FRAMES = 2
 """Mel frames of 10 ms a unit of 20 ms."""
@@ -37,6 +40,15 @@ class MultiInputVocoderConfig(ZooConfig):
     """The trunk."""
     istft: ISTFTVocoderConfig | None = None
     """An inverse-STFT head in its place (ours), which small budgets can train."""
+    guesses_mel: bool = False
+    """As many blocks before that head as it has (ours), which guess a mel from the given one, units
+    and speaker: a predicted mel is too smooth to be spoken as it is."""
+
+    def __post_init__(self) -> None:
+        if self.guesses_mel and self.istft is None:
+            raise ConfigError(
+                "guesses_mel: the released vocoder speaks the mel as it is; set istft"
+            )
 
 
 class MultiInputVocoder(nn.Module):
@@ -51,11 +63,53 @@ class MultiInputVocoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(width, width)
         self.spkr = nn.Linear(config.speaker_size, width)
-        self.generator: HiFiGAN | ISTFTVocoder
+        self.generator: HiFiGAN | ISTFTVocoder | GuessedMelVocoder
+        channels = config.num_mels + 2 * width
         if config.istft is None:
-            self.generator = HiFiGAN(config.num_mels + 2 * width, config.generator)
+            self.generator = HiFiGAN(channels, config.generator)
+        elif config.guesses_mel:
+            hop = mel_front_end(config.istft.front_end).config.hop_length
+            self.generator = GuessedMelVocoder(channels, config.istft, hop)
         else:
             self.generator = ISTFTVocoder(config.istft, 2 * width)
+
+    @torch.no_grad()
+    def start_from_units(self, other: UnitHiFiGAN) -> None:
+        """Speak as a vocoder of units and speaker does; the mel, which it has not learned, changes
+        nothing yet.
+
+        Raises:
+            ConfigError: this one does not guess its mel, or the other's sizes or inputs differ.
+        """
+        own, theirs, width = self.generator, other.generator, self.config.embedding_size
+        shapes = other.dict.weight.shape, getattr(other.spkr, "in_features", None)
+        if (
+            not (isinstance(own, GuessedMelVocoder) and isinstance(theirs, GuessedMelVocoder))
+            or shapes != (self.dict.weight.shape, self.config.speaker_size)
+            or other.config.in_channels != 2 * width
+            or own.vocoder.config != theirs.vocoder.config
+        ):
+            raise ConfigError(
+                "a multi-input vocoder can only start from a unit vocoder with the same units, "
+                f"speaker vector and inverse-STFT head: {self.config}, not {other.config}"
+            )
+        assert other.spkr is not None
+        self.dict.load_state_dict(other.dict.state_dict())
+        self.spkr.load_state_dict(other.spkr.state_dict())
+        # a unit twice: of each output's two taps the one of its own unit; far to the right, GELU is
+        # the identity
+        twice = torch.zeros_like(self.upsampler.weight)
+        twice[:, :, 1] = twice[:, :, 2] = torch.eye(width)
+        self.upsampler.weight.copy_(twice)
+        shift = 6.0 + float(self.dict.weight.abs().max())
+        assert self.upsampler.bias is not None
+        self.upsampler.bias.fill_(shift)
+        self.fc.weight.copy_(torch.eye(width))
+        self.fc.bias.fill_(-shift)
+        state = theirs.state_dict()
+        kernel = torch.zeros_like(own.conv_pre.weight)
+        kernel[:, self.config.num_mels :] = state["conv_pre.weight"]
+        own.load_state_dict({**state, "conv_pre.weight": kernel})
 
     def forward(self, units: Tensor, mel: Tensor, speaker: Tensor) -> Tensor:
         """Waveforms (B, 1, T * hop).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zoo.training.sharding import is_sharded, whole_copy
 
 logger = logging.getLogger(__name__)
 FINISHED = "finished.json"
+_MEASURED = re.compile(r"\w+\.py(:|$)")
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,34 @@ class Weights:
     training: dict[str, Any] = field(default_factory=dict)
 
     def copy_into(self, model: ZooModule) -> None:
-        """Fill every tensor of `model` that the source also has.
+        """Fill every tensor of `model` that the source also has, but for those of another shape
+        that its training makes anew (`ZooModule.made_anew`).
 
         Raises:
-            CheckpointError: If a tensor of the same name has another shape.
+            CheckpointError: If any other tensor of the same name has another shape.
         """
         own = model.state_dict()
+        others = [k for k, v in self.state.items() if k in own and v.shape != own[k].shape]
+        anew = [k for k in others if any(re.match(one, k) for one in model.made_anew)]
         wrong = [
-            f"{name} {tuple(value.shape)} where the model has {tuple(own[name].shape)}"
-            for name, value in self.state.items()
-            if name in own and value.shape != own[name].shape
+            f"{name} {tuple(self.state[name].shape)} where the model has {tuple(own[name].shape)}"
+            for name in others
+            if name not in anew
         ]
         if wrong:
             raise CheckpointError(
                 f"{self.source} does not fit the model: {'; '.join(wrong[:20])}. Train this stage "
                 "with the same preset, data and --model.config flags as the one before it."
             )
-        model.load_state_dict(self.state, strict=False)
-        model.provenance["training"] = dict(self.training)
-        fresh = sorted(set(own) - set(self.state))
+        taken = {name: value for name, value in self.state.items() if name not in anew}
+        model.load_state_dict(taken, strict=False)
+        model.provenance["training"] = {
+            # what a script measured was measured on the weights as they were
+            key: value
+            for key, value in self.training.items()
+            if not _MEASURED.match(key)
+        }
+        fresh = sorted(set(own) - set(taken))
         logger.info("started from %s; %d tensors are new", self.source, len(fresh))
 
 
@@ -94,12 +105,14 @@ def export_best(
         "hardware": _hardware(trainer),
         "kept": "the last step" if best is None else best.stem,
     }
+    before = dict(model.provenance.get("training", {}))
+    name = f"stage {stage}"
+    if name in before:  # started from weights that this stage had trained
+        before[f"{name}, before"] = before.pop(name)
     model.provenance["training"] = {
-        **model.provenance.get("training", {}),
+        **before,
         "data": describe_data(data),
-        f"stage {stage}": "`{command}`: {steps} steps, {minutes} min, {hardware}; kept {kept}".format(
-            **record
-        ),
+        name: "`{command}`: {steps} steps, {minutes} min, {hardware}; kept {kept}".format(**record),
     }
     model.save_pretrained(folder / "model", overwrite=True)
     (folder / FINISHED).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -43,6 +43,8 @@ class HubertUnitsConfig(ZooConfig):
         "base_l9_km500",
         "mhubert_l11_km1000",
         "tiny",
+        "tiny_km200",
+        "tiny_km1000",
     )
 
     hubert: HuBERTConfig | None = field(default_factory=HuBERTConfig)
@@ -143,6 +145,31 @@ class HubertUnitsConfig(ZooConfig):
                 lr=1e-3, warmup_steps=100, total_steps=800, target_recordings=400
             ),
             target_layer=3,
+        )
+
+    @classmethod
+    def tiny_km200(cls) -> HubertUnitsConfig:
+        """The same encoder with 200 units; trained by this project from the other's weights."""
+        return cls.tiny().replace(
+            **{
+                "layer": 2,
+                "num_units": 200,
+                "inventory": "tiny-hubert-it3/L2/km200",
+                "task.num_clusters": 200,
+                "training.total_steps": 1600,
+            }
+        )
+
+    @classmethod
+    def tiny_km1000(cls) -> HubertUnitsConfig:
+        """1000 centres over the second layer of `tiny_km200`'s encoder."""
+        return HubertUnitsConfig(
+            hubert=None,
+            layer=2,
+            num_units=1000,
+            feature_size=144,
+            encoder_source="hubert_units.tiny-km200",
+            inventory="tiny-hubert-it3/L2/km1000",
         )
 
 

@@ -61,6 +61,7 @@ class HubertUnits(ZooModule):
     )
     batch_invariant: ClassVar[bool] = False  # GroupNorm sees the padding: one item at a time
     float32_keys: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)
+    made_anew: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)  # another codebook, same encoder
     training_only: ClassVar[tuple[str, ...]] = (r"^head\.", r"^targets\.", r"^teacher\.")
 
     def __init__(self, config: HubertUnitsConfig, stage: StageName | None = None) -> None:
@@ -75,6 +76,8 @@ class HubertUnits(ZooModule):
         self.head: MaskedPrediction | None = None
         self.targets: KMeans | None = None
         self.teacher: HuBERT | None = None
+        self._clusters: dict[str, Tensor] = {}
+        """Targets (T,) of the recordings met so far, by id: they never change within a stage."""
         if stage in ("pretrain", "refine"):
             self._add_task(stage)
         if stage == "units":
@@ -177,6 +180,7 @@ class HubertUnits(ZooModule):
 
     def on_fit_start(self) -> None:
         """Make the targets of the stage, unless a resumed run brought them."""
+        self._clusters.clear()
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         recordings = data.recordings_for_targets(self.config.training.target_recordings)
         if self.stage == "units":
@@ -236,11 +240,20 @@ class HubertUnits(ZooModule):
     @torch.no_grad()
     def _targets(self, batch: Batch, frames: int) -> Tensor:
         """Clusters (B, T) of a batch."""
-        assert self.targets is not None
-        waves = zip(batch["audio"], batch["audio_len"].tolist(), strict=True)
-        rows = [self.targets(self._describe(wave[:length]))[:frames] for wave, length in waves]
+        lengths = batch["audio_len"].tolist()
+        for name, wave, length in zip(batch["id"], batch["audio"], lengths, strict=True):
+            if name not in self._clusters:
+                self._clusters[name] = self._cluster(wave[:length])
+        rows = [self._clusters[name][:frames].long() for name in batch["id"]]
         padded = pad_sequence(rows, batch_first=True)
-        return torch.nn.functional.pad(padded, (0, frames - padded.shape[1]))
+        padded = torch.nn.functional.pad(padded, (0, frames - padded.shape[1]))
+        return padded.to(batch["audio"].device)
+
+    def _cluster(self, waveform: Tensor) -> Tensor:
+        """Targets (T,) int16 on the CPU."""
+        assert self.targets is not None
+        found: Tensor = self.targets(self._describe(waveform))
+        return found.to("cpu", torch.int16)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accuracy on hidden frames, or the codebook's mean squared distance."""

@@ -81,7 +81,7 @@ class Lip2SpeechUnitConfig(ZooConfig):
     """Units, mel and voice to a waveform; None in a checkpoint of the first stage alone."""
     vocoder_source: str = "lip2speech_unit.lrs3-vocoder-aug"
     """Checkpoint whose vocoder speaks for a first stage that has none; a mel vocoder speaks its mel
-    alone."""
+    alone, a unit vocoder its units alone."""
     unit_source: str = "hubert_units.hubert-base-l6-km200"
     """Checkpoint that makes units of recordings, for training."""
     speaker_source: str = "ge2e.resemblyzer"
@@ -96,8 +96,8 @@ class Lip2SpeechUnitConfig(ZooConfig):
     """Recogniser from whose visual front-end training starts, and from whose conformer where it has
     this one's sizes; None starts at random."""
     trunk_source: str | None = None
-    """Mel vocoder from which the training of a vocoder with an inverse-STFT head starts (ours); None
-    starts at random, as the paper does."""
+    """Mel vocoder, or vocoder of the same units, from which the training of a vocoder with an
+    inverse-STFT head starts (ours); None starts at random, as the paper does."""
     vocoder_hears: Literal["recordings", "predictions"] = "recordings"
     """Whose mel and units the vocoder is trained on: the recordings', as published, or (ours) what the
     trained first stage says of their clips, which is what it is given in use."""
@@ -162,7 +162,7 @@ class Lip2SpeechUnitConfig(ZooConfig):
     def tiny(cls) -> Lip2SpeechUnitConfig:
         """Both stages, small; trained by this project."""
         vocoder = MultiInputVocoderConfig(
-            num_units=100, embedding_size=32, istft=ISTFTVocoderConfig.tiny().replace(num_blocks=5)
+            num_units=200, embedding_size=64, istft=ISTFTVocoderConfig.tiny(), guesses_mel=True
         )
         first = FirstStageTraining(
             batch_size=16,
@@ -177,14 +177,15 @@ class Lip2SpeechUnitConfig(ZooConfig):
         return cls(
             first=LipToUnitsConfig.tiny(),
             vocoder=vocoder,
+            vocoder_source="unit_vocoder.tiny-km200",
             window=MouthWindow(mouths="fixed", size=48, row=69),
             lips_source="av_relscore.tiny",
-            unit_source="hubert_units.tiny",
-            augmentation=MelAugmentation(blur_sigma=(0.1, 3.0), noise=0.5),
+            unit_source="hubert_units.tiny-km200",
+            augmentation=MelAugmentation(blur_kernel=21, blur_sigma=(1.5, 5.0), noise=4.0),
             discriminators=DiscriminatorConfig.tiny(),
             first_training=first,
-            trunk_source="mel_vocoder.tiny",
-            training=VocoderTrainingConfig.tiny().replace(lr=5e-4, total_steps=800),
+            trunk_source="unit_vocoder.tiny-km200",
+            training=VocoderTrainingConfig.tiny().replace(lr=7e-4, total_steps=1700),
         )
 
     @classmethod

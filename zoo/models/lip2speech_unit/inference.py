@@ -20,15 +20,18 @@ from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.lip2speech_unit.config import SAMPLE_RATE, Lip2SpeechUnitConfig
 from zoo.models.mel_vocoder.module import MelVocoder
+from zoo.models.unit_vocoder.module import UnitVocoder
 from zoo.nn.lip_to_units import LipToUnits
 from zoo.nn.modes import evaluation
 from zoo.nn.multi_input_vocoder import MultiInputVocoder
+from zoo.nn.units import Units
 from zoo.nn.weight_norm import Folded
 from zoo.tasks import Speech, SpeechLike, Video, VideoLike
 from zoo.training.vocoder import GANVocoder
 from zoo.video.mouth_source import Source
 
 VoiceLike = SpeechLike
+UNIT_RATE: Final = 50.0
 GRIFFIN_LIM: Final = "griffin-lim"
 """The ablation that speaks the predicted mel without a network."""
 
@@ -62,7 +65,7 @@ class Synthesizer(GANVocoder):
         self.register_buffer("mean_speaker", torch.zeros(config.speaker_size))
         self._folded: Folded[MultiInputVocoder] = Folded()
         # no parts of this model: another checkpoint's vocoder, makers of units and voices
-        self._borrowed: list[Synthesizer | MelVocoder] = []
+        self._borrowed: list[Synthesizer | MelVocoder | UnitVocoder] = []
         self.describer = Describer(config.unit_source, config.speaker_source)
         self._without_network = False
 
@@ -142,14 +145,18 @@ class Synthesizer(GANVocoder):
     def speak_units(self, units: Tensor, mel: Tensor, voice: Tensor) -> Speech:
         """The vocoder: units (2 T,), mel (4 T, num_mels), speaker vector (C,).
 
-        A mel vocoder, which a first stage alone may name as its `vocoder_source`, hears neither
-        units nor speaker.
+        Of the vocoders that a first stage alone may name as its `vocoder_source`, a mel vocoder
+        hears neither units nor speaker, and a unit vocoder no mel.
         """
         if self._without_network:
             return self._fitted(invert_mel(mel.T, self.config.front_end), len(mel))
         vocoder = self._speaking_vocoder()
         if isinstance(vocoder, MelVocoder):
             return self._fitted(cast("Speech", vocoder.vocode(mel.T)).waveform, len(mel))
+        if isinstance(vocoder, UnitVocoder):
+            frames = Units(units, UNIT_RATE)  # a unit a frame: the timing is that of the lips
+            spoken = vocoder.vocode(frames, speaker=voice.to(vocoder.device).float())
+            return self._fitted(cast("Speech", spoken).waveform, len(mel))
         kind = next(vocoder.parameters())
         with torch.inference_mode():
             made = vocoder(
@@ -210,7 +217,7 @@ class Synthesizer(GANVocoder):
         waveform = waveform.cpu()[:samples]
         return Speech(F.pad(waveform, (0, samples - len(waveform))), SAMPLE_RATE)
 
-    def _speaking_vocoder(self) -> MultiInputVocoder | MelVocoder:
+    def _speaking_vocoder(self) -> MultiInputVocoder | MelVocoder | UnitVocoder:
         if self.vocoder is not None:
             return self._folded.of(self.vocoder)
         if not self._borrowed:
@@ -224,17 +231,34 @@ class Synthesizer(GANVocoder):
                     f"model makes {self.config.front_end}"
                 )
             return other
+        if isinstance(other, UnitVocoder):
+            self._check_units(other)
+            return other
         if not isinstance(other, Synthesizer) or other.vocoder is None:
             raise CheckpointError(f"{self.config.vocoder_source} holds no vocoder")
         return other._speaking_vocoder()
 
+    def _check_units(self, other: UnitVocoder) -> None:
+        ours = self.config.unit_source, self.config.speaker_size
+        theirs = other.config.unit_source, other.config.network.speaker_size
+        if ours != theirs or other.config.network.speaker != "vector":
+            raise CheckpointError(
+                f"{self.config.vocoder_source} speaks units of {theirs[0]} (speaker: "
+                f"{other.config.network.speaker}), this model reads units of {ours[0]} and has "
+                f"speaker vectors of {ours[1]} numbers"
+            )
+
     def use(
-        self, *, vocoder: Synthesizer | MelVocoder | None = None, speaker_encoder: Any = None
+        self,
+        *,
+        vocoder: Synthesizer | MelVocoder | UnitVocoder | None = None,
+        speaker_encoder: Any = None,
     ) -> None:
         """Set what would otherwise be loaded when it is first needed.
 
         Args:
-            vocoder: a model with a vocoder, or a mel vocoder, for a checkpoint of the first stage alone.
+            vocoder: a model with a vocoder, or a mel or unit vocoder, for a checkpoint of the first
+                stage alone.
             speaker_encoder: a `zoo.models.ge2e.module.SpeakerEncoder`.
         """
         if vocoder is not None:

@@ -19,6 +19,7 @@ from zoo.nn.lip_frontend import LipFrontEnd
 from zoo.nn.lip_to_units import LipUnits
 from zoo.nn.lip_to_units_loss import MultiTargetLoss, multi_target_loss
 from zoo.nn.modes import evaluation
+from zoo.nn.unit_hifigan import UnitHiFiGAN
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.recognition import WINDOW_LINKS
 from zoo.training.schedules import cosine, scheduled
@@ -44,6 +45,10 @@ class Lip2SpeechUnit(Synthesizer):
     Config: ClassVar[type[Lip2SpeechUnitConfig]] = Lip2SpeechUnitConfig
     batch_invariant: ClassVar[bool] = False  # padding reaches valid frames through convolutions
     float32_keys: ClassVar[tuple[str, ...]] = (r".*norm.*running_.*", r"mean_speaker")
+    made_anew: ClassVar[tuple[str, ...]] = (  # units of another inventory, another vocoder
+        r"^first\.unit_head\.",
+        r"^vocoder\.",
+    )
 
     def __init__(self, config: Lip2SpeechUnitConfig, stage: StageName | None = None) -> None:
         super().__init__(config, stage)
@@ -137,8 +142,8 @@ class Lip2SpeechUnit(Synthesizer):
                 return
 
     def setup(self, stage: str) -> None:
-        """Take over the mean voice of the training recordings, and a trained mel vocoder where the
-        configuration names one.
+        """Take over the mean voice of the training recordings, and a trained mel or unit vocoder
+        where the configuration names one.
 
         Raises:
             ConfigError: that, or this model's vocoder, has no inverse-STFT head, or other sizes.
@@ -149,7 +154,11 @@ class Lip2SpeechUnit(Synthesizer):
         if stage == "fit" and self.stage == "vocoder" and source is not None:
             # what a run resumes from is read after this
             assert self.vocoder is not None
-            self.start_trunk(self.vocoder.generator, source)
+            network = getattr(from_pretrained(source), "network", None)
+            if isinstance(network, UnitHiFiGAN):
+                self.vocoder.start_from_units(network)
+            else:
+                self.start_trunk(self.vocoder.generator, source)
         if stage == "fit" and not bool(self.mean_speaker.any()):
             self.mean_speaker.copy_(self._data.mean_speaker())
         hears = self.config.vocoder_hears == "predictions"
@@ -165,16 +174,19 @@ class Lip2SpeechUnit(Synthesizer):
     def predictions(self, clips: LipSpeechClips) -> dict[int, tuple[Tensor, Tensor]]:
         """What the first stage says of clips, by their number: mel (4 T, C) and units (2 T,).
 
-        A clip that cannot be read has none.
+        A clip that cannot be read has none. Made on the device that training runs on.
         """
         assert self.first is not None
+        device = self.trainer.strategy.root_device
+        self.first.to(device)  # Lightning moves the model after `setup` only
         said = {}
         with evaluation(self):
             for number in range(len(clips)):
                 item = clips[number]
                 if "skipped" not in item:
-                    output = self.first(item["video"][None], item["speaker"][None])
-                    said[number] = output.mel[0].clone(), output.units()[0].clone()
+                    inputs = (item[key][None].to(device) for key in ("video", "speaker"))
+                    output = self.first(*inputs)
+                    said[number] = output.mel[0].cpu(), output.units()[0].cpu()
         return said
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

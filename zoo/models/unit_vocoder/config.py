@@ -24,6 +24,7 @@ class UnitVocoderConfig(ZooConfig):
         "speaker_vector",
         "hubert_km100",
         "tiny",
+        "tiny_km200",
     )
 
     network: UnitHiFiGANConfig = field(default_factory=UnitHiFiGANConfig)
@@ -71,7 +72,7 @@ class UnitVocoderConfig(ZooConfig):
     def tiny(cls) -> UnitVocoderConfig:
         """Three million parameters, with a speaker vector and durations."""
         network = UnitHiFiGANConfig(
-            num_units=100,
+            num_units=1000,
             embedding_size=64,
             speaker="vector",
             durations=DurationConfig(hidden=64),
@@ -79,9 +80,20 @@ class UnitVocoderConfig(ZooConfig):
         )
         return cls(
             network=network,
-            inventory="tiny-hubert/L3/km100",
-            unit_source="hubert_units.tiny",
+            inventory="tiny-hubert-it3/L2/km1000",
+            unit_source="hubert_units.tiny-km1000",
             trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
             training=VocoderTrainingConfig.tiny().replace(total_steps=2000),
+        )
+
+    @classmethod
+    def tiny_km200(cls) -> UnitVocoderConfig:
+        """The same of the units that Lip2Speech-Unit reads from lips."""
+        return cls.tiny().replace(
+            **{
+                "network.num_units": 200,
+                "inventory": "tiny-hubert-it3/L2/km200",
+                "unit_source": "hubert_units.tiny-km200",
+            }
         )
