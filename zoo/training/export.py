@@ -53,6 +53,10 @@ class Weights:
                 f"{self.source} does not fit the model: {'; '.join(wrong[:20])}. Train this stage "
                 "with the same preset, data and --model.config flags as the one before it."
             )
+        if anew:
+            logger.warning(
+                "of another shape in %s, so begun anew: %s", self.source, ", ".join(anew)
+            )
         taken = {name: value for name, value in self.state.items() if name not in anew}
         model.load_state_dict(taken, strict=False)
         model.provenance["training"] = {
