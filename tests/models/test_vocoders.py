@@ -150,7 +150,7 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
 
 def test_a_recording_is_spoken_by_its_units_in_its_voice(tmp_path: Path) -> None:
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
-    sources = {"unit_source": str(units), "speaker_source": str(voices)}
+    sources = {"unit_source": str(units), "speaker_source": str(voices), "inventory": ""}
     model = unit_vocoder(**sources, **{"network.speaker_size": 64}).eval()
     speech = Speech(torch.randn(16_321) * 0.1, 16_000)
     made = model.resynthesize(speech).waveform

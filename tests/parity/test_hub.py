@@ -90,11 +90,12 @@ def test_vocoder_generator():
     assert any(key.endswith("weight_g") for key in raw.tensors)
 
 
-def _all_files() -> list[Path]:
+def _all_files() -> list[Any]:
+    """Every official file; without goldens one case that says so."""
     try:
         root = golden_root()
-    except pytest.skip.Exception:
-        return []
+    except pytest.skip.Exception as reason:
+        return [pytest.param(Path("none/none"), marks=pytest.mark.skip(str(reason)))]
     return sorted(p for p in root.rglob("*") if p.suffix in (".pt", ".bin", ".pth", ".ckpt"))
 
 
