@@ -6,8 +6,8 @@
 Clips are made afresh: other seed, held-out voices, faces and sentences. Every clip is spoken in the
 voice of another recording of its speaker. Printed with 95 % bootstrap intervals over people:
 
-- word error rate of judge_asr.tiny: recordings as they are; put together again from their own
-  units, mel and voice (the ceiling); the model; its predicted mel through Griffin-Lim (the floor);
+- word error rate of judge_asr.tiny: recordings as they are; put together again from what
+  the vocoder hears of them: units, voice and, if it hears one, mel (the ceiling); the model; its predicted mel through Griffin-Lim (the floor);
   with --mel-only also a model trained without units, which speaks through a mel vocoder, and the
   difference to it; beside all of them
   that of the video-only recogniser on the same clips;

@@ -90,6 +90,19 @@ class VocoderTrainingConfig(ZooConfig):
         )
 
 
+def network_of(source: str) -> nn.Module | None:
+    """The network of a trained mel or unit vocoder; None where a model has no such part.
+
+    Args:
+        source: checkpoint, Hub repository or folder.
+
+    Raises:
+        CheckpointError: it cannot be had.
+    """
+    network: nn.Module | None = getattr(from_pretrained(source), "network", None)
+    return network
+
+
 class GANVocoder(ZooModule):
     """Base of the vocoders; a subclass says how it makes waveforms of a batch.
 
@@ -120,18 +133,17 @@ class GANVocoder(ZooModule):
         self.stft_loss = MultiResolutionSTFTLoss()
         self.updates = 0
 
-    def start_trunk(self, own: nn.Module, source: str) -> None:
+    def start_trunk(self, own: nn.Module, other: nn.Module | None, source: str) -> None:
         """Let a part with an inverse-STFT head start from a trained mel vocoder.
 
         Args:
             own: the part.
-            source: checkpoint, Hub repository or folder.
+            other: the mel vocoder's network, see `network_of`.
+            source: where that came from, for the complaint.
 
         Raises:
             ConfigError: one of the two has no such head, or the sizes differ.
-            CheckpointError: the mel vocoder cannot be had.
         """
-        other = getattr(from_pretrained(source), "network", None)
         if not (isinstance(own, _STARTED) and isinstance(other, ISTFTVocoder)):
             raise ConfigError(
                 f"trunk_source: {source} and this model's vocoder must both have an inverse-STFT "

@@ -193,8 +193,8 @@ class Synthesizer(GANVocoder):
         return vector.to(self.device)
 
     def resynthesize(self, speech: SpeechLike) -> Speech:
-        """A recording through its own units, mel and voice and back, of the same length: what the
-        vocoder would make of perfect lips.
+        """A recording through what the vocoder hears of it (units, mel, voice) and back, of the same
+        length: what the vocoder would make of perfect lips.
 
         Raises:
             MediaError: the recording cannot be used.

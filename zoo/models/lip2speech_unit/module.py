@@ -23,7 +23,7 @@ from zoo.nn.unit_hifigan import UnitHiFiGAN
 from zoo.training.recipe import Recipe, Stage
 from zoo.training.recognition import WINDOW_LINKS
 from zoo.training.schedules import cosine, scheduled
-from zoo.training.vocoder import Batch
+from zoo.training.vocoder import Batch, network_of
 
 if TYPE_CHECKING:
     from zoo.data.lip_speech import LipSpeechClips, LipSpeechDataModule
@@ -154,11 +154,11 @@ class Lip2SpeechUnit(Synthesizer):
         if stage == "fit" and self.stage == "vocoder" and source is not None:
             # what a run resumes from is read after this
             assert self.vocoder is not None
-            network = getattr(from_pretrained(source), "network", None)
+            network = network_of(source)
             if isinstance(network, UnitHiFiGAN):
                 self.vocoder.start_from_units(network)
             else:
-                self.start_trunk(self.vocoder.generator, source)
+                self.start_trunk(self.vocoder.generator, network, source)
         if stage == "fit" and not bool(self.mean_speaker.any()):
             self.mean_speaker.copy_(self._data.mean_speaker())
         hears = self.config.vocoder_hears == "predictions"

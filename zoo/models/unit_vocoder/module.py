@@ -20,7 +20,7 @@ from zoo.nn.units import Units
 from zoo.nn.weight_norm import Folded
 from zoo.tasks import Speech, SpeechLike
 from zoo.training.recipe import Recipe, Stage
-from zoo.training.vocoder import Batch, GANVocoder
+from zoo.training.vocoder import Batch, GANVocoder, network_of
 
 UnitsLike = Units | Tensor | Sequence[int]
 
@@ -83,7 +83,8 @@ class UnitVocoder(GANVocoder):
         super().setup(stage)
         if stage == "fit" and self.config.trunk_source is not None:
             # what a run resumes from is read after this
-            self.start_trunk(self.network.generator, self.config.trunk_source)
+            source = self.config.trunk_source
+            self.start_trunk(self.network.generator, network_of(source), source)
 
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
