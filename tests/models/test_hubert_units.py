@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.models.speech_training import small_hubert, train, unit_source
-from zoo.errors import ConfigError, MediaError
+from zoo.errors import ConfigError, ConversionError, MediaError
 from zoo.hub.load import from_pretrained
+from zoo.models.hubert_units import official
 from zoo.models.hubert_units.config import HubertUnitsConfig
 from zoo.models.hubert_units.module import HubertUnits
 from zoo.models.hubert_units.targets import aligned_cepstra
@@ -50,6 +51,13 @@ def test_three_stages_without_labels(talkers: Path, tmp_path: Path) -> None:
     assert torch.equal(other.features(torch.ones(8000)), model.features(torch.ones(8000)))
     told = other.provenance["training"]
     stages = {f"stage {name}" for name in ("pretrain", "refine", "units", "units, before")}
+    whitened = (*finer, "--model.config.whitened", "7")
+    third = from_pretrained(train(HubertUnits, talkers, tmp_path / "whitened", *whitened))
+    assert third.kmeans.centers.shape == (9, 7), "distances are taken in seven directions"
+    assert bool(third.kmeans.projection.any())
+    assert len(third.extract(torch.ones(8000)).ids) == len(model.extract(torch.ones(8000)).ids)
+    with pytest.raises(ConversionError, match="this one whitens"):
+        official.to_official(third.state_dict(), third.config)
     assert set(told) == {"data", *stages}, "what was measured on other weights is not told"
     assert "num_units 9" in told["stage units"] and "num_units 6" in told["stage units, before"]
 
@@ -147,5 +155,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         small_hubert(layer=None)
     with pytest.raises(ConfigError, match="layer 3 is not one of"):
         small_hubert(layer=3)
+    with pytest.raises(ConfigError, match="whitened 33 is not one of"):
+        small_hubert(whitened=33)
     with pytest.raises(ConfigError, match="training needs both"):
         HubertUnits.recipe(HubertUnitsConfig.base())

@@ -148,6 +148,51 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
     assert len(state["optimizer_states"]) == 2
 
 
+def test_the_guessed_mel_is_fitted_first(talkers: Path, tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sources = ("--model.config.unit_source", str(units))
+    sources = (*sources, "--model.config.speaker_source", str(voices))
+    speaks = mel_vocoder()
+    sizes = {
+        **SMALL_UNIT,
+        "network.num_units": 6,
+        "network.speaker_size": 64,
+        "trunk_source": speaks.save_pretrained(tmp_path / "mel"),
+        "training.lr": 0.01,
+        "training.gan_start": "null",
+        "training.guess_updates": 25,
+    }
+    flags = tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
+    words = (*GAN, *sources, *flags, "--model.config.training.total_steps", "40", "--max_steps")
+    trained = from_pretrained(train(UnitVocoder, talkers, tmp_path / "o", *words, "25"))
+    ours = trained.network.generator.vocoder.state_dict()
+    theirs = speaks.network.state_dict()
+    assert all(torch.allclose(ours[key], theirs[key], 1e-3, 1e-3) for key in theirs), "not spoken"
+    data = trained.recipe(trained.config).datamodule(
+        str(talkers), crop_samples=6400, unit_source=str(units), speaker_source=str(voices)
+    )
+    batch = next(iter(data.val_dataloader()))
+    untrained = UnitVocoder(trained.config).eval()
+    with torch.no_grad():
+        after, before = (m.guess_losses(batch)["guess"] for m in (trained, untrained))
+    assert after < 0.8 * before
+    words = (*words, "27", "--ckpt_path", "last")
+    spoken = from_pretrained(train(UnitVocoder, talkers, tmp_path / "o", *words))
+    assert not torch.equal(spoken.network.generator.vocoder.head.weight, ours["head.weight"])
+
+
+def test_only_a_vocoder_that_guesses_a_mel_can_fit_it_alone() -> None:
+    fit = {"training.guess_updates": 2}
+    with pytest.raises(ConfigError, match="guess_updates: this MelVocoder guesses no mel"):
+        mel_vocoder(**fit)
+    assert unit_vocoder(**fit).config.training.guess_updates == 2
+    with pytest.raises(ConfigError, match="guess_updates: this UnitVocoder guesses no mel"):
+        UnitVocoder(UnitVocoderConfig.preset("hubert_km100", fit))
+    paper = UnitVocoder(UnitVocoderConfig.preset("hubert_km100", {"network.embedding_size": 8}))
+    with pytest.raises(ValueError, match="without a mel"):
+        paper.network.guess_mel(torch.zeros(1, 4, dtype=torch.long))
+
+
 def test_a_recording_is_spoken_by_its_units_in_its_voice(tmp_path: Path) -> None:
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
     sources = {"unit_source": str(units), "speaker_source": str(voices), "inventory": ""}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.nn.kmeans import fit_kmeans
+from zoo.nn.kmeans import fit_kmeans, whitening
 from zoo.nn.units import KMeans
 
 CENTERS = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
@@ -39,3 +39,37 @@ def test_more_clusters_than_features_are_refused() -> None:
         fit_kmeans(torch.randn(3, 2), 4)
     with pytest.raises(ValueError, match="NaN"):
         fit_kmeans(torch.full((9, 2), torch.nan), 2)
+
+
+def test_whitened_clusters_are_those_of_small_directions_too() -> None:
+    torch.manual_seed(0)
+    quiet = 0.01 * (cloud() + torch.tensor([3.0, 5.0]))
+    loud = 100 * torch.rand(len(quiet), 1)  # says nothing
+    features = torch.cat([quiet, loud, loud], 1)
+    truth = torch.arange(4).repeat_interleave(200)
+
+    def told_apart(kmeans: KMeans) -> float:
+        ids = kmeans(features)
+        best = [torch.bincount(truth[ids == k], minlength=4).max() for k in ids.unique()]
+        return float(torch.stack(best).sum()) / len(truth)
+
+    plain, whitened = KMeans(16, 4), KMeans(16, 4, projected=3)
+    plain.fit(features)
+    distance = whitened.fit(features)
+    assert told_apart(plain) < 0.5
+    assert told_apart(whitened) > 0.95
+    spread = torch.cov(whitened.project(features).T)
+    assert torch.allclose(spread, torch.eye(3), atol=1e-3)
+    nearest = whitened.distances(features).amin(-1).mean()
+    assert distance == pytest.approx(float(nearest), rel=1e-3)
+    loaded = KMeans(16, 4, projected=3)
+    loaded.load_state_dict(whitened.state_dict())
+    assert torch.equal(loaded(features), whitened(features))
+
+
+def test_more_directions_than_there_are_cannot_be_whitened() -> None:
+    features = torch.randn(50, 2) @ torch.randn(2, 5)
+    with pytest.raises(ValueError, match="vary in 2 directions, not 3"):
+        whitening(features, 3)
+    with pytest.raises(ValueError, match="NaN"):
+        whitening(torch.full((9, 2), torch.nan), 2)

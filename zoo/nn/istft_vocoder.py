@@ -167,12 +167,17 @@ class GuessedMelVocoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Waveforms (B, 1, T * hop) of (B, in_channels, T)."""
+        made: Tensor = self.vocoder(self.guess(x))
+        return made
+
+    def guess(self, x: Tensor) -> Tensor:
+        """Log-mel (B, num_mels, T * hop / the mel's hop) that `forward` speaks."""
         x = x.repeat_interleave(self.repeats, dim=2)
         x = self.norm_pre(self.conv_pre(x).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
-        made: Tensor = self.vocoder(self.head(self.norm_post(x)).transpose(1, 2))
-        return made
+        mel: Tensor = self.head(self.norm_post(x)).transpose(1, 2)
+        return mel
 
 
 class ConvNeXtBlock(nn.Module):

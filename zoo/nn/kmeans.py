@@ -1,4 +1,4 @@
-"""Fitting k-means: k-means++ starts, Lloyd's iterations, the best of several runs."""
+"""Fitting k-means: k-means++ starts, Lloyd's iterations, the best of several runs; whitening."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 _CHUNK = 16_384  # rows whose distances are held at once
 _START_ROWS = 20_000  # rows that k-means++ draws from
 _TOLERANCE = 1e-4
+_SPANNED = 1e-6  # share of the largest variance below which a direction is rounding error
 
 
 def fit_kmeans(
@@ -31,14 +32,39 @@ def fit_kmeans(
     if len(features) < num_clusters:
         raise ValueError(f"{len(features)} features cannot make {num_clusters} clusters")
     features = features.float()
-    if not bool(features.isfinite().all()):
-        raise ValueError("features hold NaN or infinity")
+    _check_finite(features)
     generator = torch.Generator().manual_seed(seed)
     runs = [
         _lloyd(features, _spread_starts(features, num_clusters, generator), iterations)
         for _ in range(restarts)
     ]
     return min(runs, key=lambda run: run[1])
+
+
+def whitening(features: Tensor, size: int) -> Tensor:
+    """The projection (D, size) to the directions of largest variance, scaled to a variance of 1.
+
+    Args:
+        features: (N, D).
+        size: directions, less than what the features span.
+
+    Raises:
+        ValueError: the features vary in fewer directions, or are not finite.
+    """
+    _check_finite(features)
+    rows = features.cpu().double()  # not every device has float64
+    variances, directions = torch.linalg.eigh(torch.cov(rows.T))
+    variances, directions = variances.flip(0)[:size], directions.flip(1)[:, :size]
+    spanned = int((variances > _SPANNED * variances[0]).sum())
+    if spanned < size:
+        raise ValueError(f"the features vary in {spanned} directions, not {size}")
+    projection: Tensor = directions / variances.sqrt()
+    return projection.float().to(features.device)
+
+
+def _check_finite(features: Tensor) -> None:
+    if not bool(features.isfinite().all()):
+        raise ValueError("features hold NaN or infinity")
 
 
 def _spread_starts(features: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -154,12 +154,29 @@ class UnitHiFiGAN(nn.Module):
         if predict_durations:
             frames = self.predict_durations(units)
             units = torch.repeat_interleave(units, frames[0], dim=1)
+        return Resynthesis(self.generator(self._joined(units, speaker, f0)), units, frames)
+
+    def guess_mel(
+        self, units: Tensor, *, speaker: Tensor | None = None, f0: Tensor | None = None
+    ) -> Tensor:
+        """The log-mel (B, num_mels, T') that is spoken; arguments as `forward`.
+
+        Raises:
+            ValueError: inputs and configuration do not agree, or the trunk guesses no mel.
+        """
+        self._check(units, speaker, f0)
+        if not isinstance(self.generator, GuessedMelVocoder):
+            raise ValueError("this vocoder makes its waveform without a mel: set istft")
+        return self.generator.guess(self._joined(units, speaker, f0))
+
+    def _joined(self, units: Tensor, speaker: Tensor | None, f0: Tensor | None) -> Tensor:
+        """What enters the trunk, (B, in_channels, T')."""
         parts = [self.dict(units).transpose(1, 2), *self._melody(f0)]
         length = max(part.shape[2] for part in parts)
         parts = [repeat_to(part, length) for part in parts]
         if self.spkr is not None and speaker is not None:
             parts.append(self.spkr(speaker).unsqueeze(2).expand(-1, -1, length))
-        return Resynthesis(self.generator(torch.cat(parts, dim=1)), units, frames)
+        return torch.cat(parts, dim=1)
 
     def predict_durations(self, units: Tensor) -> Tensor:
         """Frames (1, T) int64 of one deduplicated sequence (1, T).

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn.hubert import HuBERT
+from zoo.nn.kmeans import fit_kmeans, whitening
 
 CHUNK_SAMPLES = 1_600_000  # 100 s: fairseq's feature reader encodes longer audio in such pieces
 
@@ -54,12 +55,22 @@ def expand_units(ids: Tensor, durations: Tensor) -> Tensor:
 
 
 class KMeans(nn.Module):
-    """Nearest of K centres by squared distance, ties to the lowest id (as sklearn's `predict`)."""
+    """Nearest of K centres by squared distance, ties to the lowest id (as sklearn's `predict`).
 
-    def __init__(self, num_clusters: int, dim: int) -> None:
+    Args:
+        num_clusters: K.
+        dim: D, width of the features.
+        projected: d, width of a linear projection of them in which distances are taken (ours);
+            None takes the features as they are.
+    """
+
+    def __init__(self, num_clusters: int, dim: int, projected: int | None = None) -> None:
         super().__init__()
         self.centers: Tensor
-        self.register_buffer("centers", torch.zeros(num_clusters, dim))
+        self.projection: Tensor | None
+        self.register_buffer("centers", torch.zeros(num_clusters, projected or dim))
+        projection = None if projected is None else torch.zeros(dim, projected)
+        self.register_buffer("projection", projection)
 
     @classmethod
     def from_centers(cls, centers: Tensor) -> KMeans:
@@ -72,9 +83,33 @@ class KMeans(nn.Module):
         """Squared distances (..., K) of (..., D) features, always in float32."""
         # half precision moves about one assignment in a hundred
         with torch.autocast(features.device.type, enabled=False):
-            x, centers = features.float(), self.centers.float()
+            x, centers = self.project(features.float()), self.centers.float()
             norms = x.square().sum(-1, keepdim=True) + centers.square().sum(-1)
             return norms - 2 * x @ centers.T
+
+    def project(self, features: Tensor) -> Tensor:
+        """What distances are taken between, (..., d) of (..., D)."""
+        return features if self.projection is None else features @ self.projection.to(features)
+
+    @torch.no_grad()
+    def fit(self, features: Tensor) -> float:
+        """Find the centres, and before them the projection where there is one: that to the
+        directions of largest variance, with a variance of 1 in each.
+
+        Args:
+            features: (N, D).
+
+        Returns:
+            The mean squared distance to the nearest centre.
+
+        Raises:
+            ValueError: there are too few features, or they are not finite.
+        """
+        if self.projection is not None:
+            self.projection.copy_(whitening(features, self.projection.shape[1]))
+        centers, distance = fit_kmeans(self.project(features.float()), len(self.centers))
+        self.centers.copy_(centers)
+        return distance
 
     def forward(self, features: Tensor) -> Tensor:
         """Unit ids (...) int64 of (..., D) features."""

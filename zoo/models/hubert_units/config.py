@@ -55,6 +55,9 @@ class HubertUnitsConfig(ZooConfig):
     """Centres of the codebook, K."""
     feature_size: int = FEATURE_SIZE
     """Width of what is quantised."""
+    whitened: int | None = None
+    """Directions of the whitened features in which the codebook measures distances (ours); None, as
+    in all released codebooks, takes the features as they are."""
     encoder_source: str | None = None
     """Checkpoint of the encoder that a codebook alone belongs to."""
     inventory: str = ""
@@ -71,6 +74,8 @@ class HubertUnitsConfig(ZooConfig):
             raise ConfigError("neither hubert nor num_units: nothing is left of the model")
         if (self.num_units is None) != (self.layer is None):
             raise ConfigError("layer and num_units belong together")
+        if self.whitened is not None and not 1 <= self.whitened <= self.feature_size:
+            raise ConfigError(f"whitened {self.whitened} is not one of 1..{self.feature_size}")
         if self.hubert is None:
             return
         for name, layer in (("layer", self.layer), ("target_layer", self.target_layer)):
@@ -162,14 +167,15 @@ class HubertUnitsConfig(ZooConfig):
 
     @classmethod
     def tiny_km1000(cls) -> HubertUnitsConfig:
-        """1000 centres over the second layer of `tiny_km200`'s encoder."""
+        """1000 centres over the whitened second layer of `tiny_km200`'s encoder."""
         return HubertUnitsConfig(
             hubert=None,
             layer=2,
             num_units=1000,
             feature_size=144,
+            whitened=96,
             encoder_source="hubert_units.tiny-km200",
-            inventory="tiny-hubert-it3/L2/km1000",
+            inventory="tiny-hubert-it3/L2-white96/km1000",
         )
 
 

@@ -23,7 +23,6 @@ from zoo.hub.usage import Usage
 from zoo.models.hubert_units.config import HubertUnitsConfig
 from zoo.models.hubert_units.targets import aligned_cepstra
 from zoo.nn.hubert import HuBERT
-from zoo.nn.kmeans import fit_kmeans
 from zoo.nn.masked_prediction import MaskedPrediction
 from zoo.nn.modes import evaluation
 from zoo.nn.units import KMeans, UnitExtractor, Units
@@ -70,7 +69,9 @@ class HubertUnits(ZooModule):
         self.stage = stage
         self.hubert = None if config.hubert is None else HuBERT(config.hubert)
         self.kmeans = (
-            None if config.num_units is None else KMeans(config.num_units, config.feature_size)
+            None
+            if config.num_units is None
+            else KMeans(config.num_units, config.feature_size, config.whitened)
         )
         self._borrowed: dict[str, HuBERT] = {}
         self.head: MaskedPrediction | None = None
@@ -192,10 +193,9 @@ class HubertUnits(ZooModule):
             self._fit(self.targets, [self._describe(wave) for wave in recordings])
 
     def _fit(self, kmeans: KMeans, features: list[Tensor]) -> None:
-        rows = torch.cat(features).cpu()
-        centers, distance = fit_kmeans(rows, len(kmeans.centers))
-        kmeans.centers.copy_(centers)
-        logger.info("%d clusters of %d frames: %.4g", len(centers), len(rows), distance)
+        rows = torch.cat(features).to(kmeans.centers.device)
+        distance = kmeans.fit(rows)
+        logger.info("%d clusters of %d frames: %.4g", len(kmeans.centers), len(rows), distance)
 
     def _describe(self, waveform: Tensor) -> Tensor:
         """What the targets are clusters of, (T, D), for one recording (S,)."""

@@ -47,7 +47,15 @@ def to_ours(state: Mapping[str, Tensor], config: HubertUnitsConfig) -> Converted
 
 
 def to_official(state: Mapping[str, Tensor], config: HubertUnitsConfig) -> dict[str, Tensor]:
-    """Convert our state dict back: the encoder if there is one, and the centres if there are."""
+    """Convert our state dict back: the encoder if there is one, and the centres if there are.
+
+    Raises:
+        ConversionError: the codebook is one of whitened features, which no official one is.
+    """
+    if config.whitened is not None:
+        raise ConversionError(
+            "hubert_units: official codebooks take features as they are, this one whitens them"
+        )
     centers = {_OFFICIAL_CENTERS: state[_CENTERS]} if _CENTERS in state else {}
     if config.hubert is None:
         return centers

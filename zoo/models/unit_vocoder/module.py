@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.audio import as_waveform
+from zoo.audio.mel import mel_front_end
 from zoo.data.speech_targets import Describer
 from zoo.errors import MediaError
 from zoo.hub.usage import Usage
@@ -31,6 +32,9 @@ class UnitVocoder(GANVocoder):
     Args:
         config: network, inventory and training.
         stage: "vocoder" to train.
+
+    Raises:
+        ConfigError: there are `guess_updates`, and the trunk guesses no mel.
     """
 
     slug: ClassVar[str] = "unit_vocoder"
@@ -54,6 +58,8 @@ class UnitVocoder(GANVocoder):
         self.config: UnitVocoderConfig = config
         self.network = UnitHiFiGAN(config.network)
         self._folded: Folded[UnitHiFiGAN] = Folded()
+        istft = config.network.istft
+        self.guessed_front_end = None if istft is None else mel_front_end(istft.front_end)
         # loads other checkpoints, which are no part of this model
         self.describer = Describer(config.unit_source, config.speaker_source)
 
@@ -89,11 +95,26 @@ class UnitVocoder(GANVocoder):
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
         made = self.network(batch["units"], speaker=self._voices(batch)).waveform
+        return made, self._duration_losses(batch["units"])
+
+    @classmethod
+    def guesses_mel(cls, config: UnitVocoderConfig) -> bool:
+        """With an inverse-STFT trunk."""
+        return config.network.istft is not None
+
+    def guess_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The distance of the guessed mel from the recording's, and the loss of the durations."""
+        assert self.guessed_front_end is not None
+        guess = self.network.guess_mel(batch["units"], speaker=self._voices(batch))
+        mel = self.guessed_front_end(batch["wav"])[..., : guess.shape[2]]
+        return {"guess": F.l1_loss(guess.float(), mel), **self._duration_losses(batch["units"])}
+
+    def _duration_losses(self, units: Tensor) -> dict[str, Tensor]:
         predictor = self.network.dur_predictor
         if predictor is None:
-            return made, {}
-        runs = segment_runs(batch["units"], self.network.dict(batch["units"]))
-        return made, {"duration": self.config.duration_weight * duration_loss(predictor, runs)}
+            return {}
+        runs = segment_runs(units, self.network.dict(units))
+        return {"duration": self.config.duration_weight * duration_loss(predictor, runs)}
 
     def _voices(self, batch: Batch) -> Tensor | None:
         return None if self.config.network.speaker == "none" else batch["speaker"]
