@@ -111,6 +111,21 @@ def test_an_interrupted_run_is_completed_not_repeated(finished, corpus, tmp_path
     assert done.seen == []
 
 
+def test_a_folder_has_one_writer(finished, corpus, tmp_path) -> None:
+    class Nosy(Counting):
+        def embed_speech(self, speech):
+            if not self.seen:
+                with pytest.raises(BenchError, match="is being written by another call"):
+                    toy_run(ToyRetriever(), corpus, tmp_path / "run")
+            return super().embed_speech(speech)
+
+    model = Nosy()
+    toy_run(model, corpus, tmp_path / "run")
+    assert sum(model.seen) == 50, "the other call wrote nothing"
+    assert scores(tmp_path / "run") == scores(finished.folder)
+    toy_run(model, corpus, tmp_path / "run")  # the folder is free again
+
+
 def test_worker_processes_decode_the_same(finished, corpus, tmp_path) -> None:
     toy_run(ToyRetriever(), corpus, tmp_path / "run", workers=2)
     assert scores(tmp_path / "run") == scores(finished.folder)

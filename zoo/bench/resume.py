@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from filelock import FileLock, Timeout
 
 from zoo.bench.media import MEDIA
 from zoo.bench.records import PREDICTIONS, read_records
@@ -82,6 +85,34 @@ def start_run(folder: Path, run: Mapping[str, Any], samples: Sequence[Sample]) -
     if not (folder / RUN_FILE).is_file():
         write_atomically(folder / REFERENCES, references_text(samples))
         write_atomically(folder / RUN_FILE, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def only_writer(folder: Path, *, needed: bool = True) -> Iterator[None]:
+    """Keep other calls from writing into a run folder meanwhile; a killed one leaves it free.
+
+    Args:
+        folder: of the run; it is made.
+        needed: no for the further processes of one call.
+
+    Raises:
+        BenchError: another call writes into it.
+    """
+    if not needed:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BenchError(
+            f"{folder} is being written by another call; wait for its end, or use another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def discard_run(folder: Path) -> None:

@@ -30,7 +30,7 @@ from zoo.bench.provenance import code_commit, hardware, model_identity, versions
 from zoo.bench.records import Record, ShardWriter
 from zoo.bench.reference_rows import ReferenceRow, is_reference_row
 from zoo.bench.result import Result
-from zoo.bench.resume import check_resumable, discard_run, finished_ids
+from zoo.bench.resume import check_resumable, discard_run, finished_ids, only_writer
 from zoo.bench.samples import Sample, read_samples, references_hash
 from zoo.bench.scoring import score_run
 from zoo.bench.task import Task, load_task
@@ -133,7 +133,7 @@ def run_task(
 
     Raises:
         BenchError: unknown task, unfit model, incomplete data, a model that was trained on test
-            data, or `out` holds another run.
+            data, or `out` holds another run or is being written by one.
     """
     task = load_task(task)
     folder, root = Path(out), Path(data_root)
@@ -162,23 +162,24 @@ def run_task(
     machine = _Machine(devices, num_nodes, accelerator, strategy)
     workers = _default_workers() if workers is None else workers
     score = partial(_scored, folder, root, workers, progress)
-    if _claim(folder, key, samples, force_new=force_new, retry_failed=retry_failed):
-        return score(first=_is_first_process())
-    seed_everything(seed, verbose=False)
-    data = BenchData(
-        samples,
-        loader,
-        folder,
-        _run_block(identity, key, settings, machine, row or identity["name"]),
-        batch_size=batch_size,
-        workers=workers,
-        retry_failed=retry_failed,
-    )
-    predictor = PredictModule(model, task, folder, seed)
-    with _less_chatter():
-        trainer = _trainer(folder, machine, settings["precision"], progress)
-        trainer.predict(predictor, datamodule=data, return_predictions=False)
-    return score(first=trainer.is_global_zero)
+    with only_writer(folder, needed=_is_first_process()):
+        if _claim(folder, key, samples, force_new=force_new, retry_failed=retry_failed):
+            return score(first=_is_first_process())
+        seed_everything(seed, verbose=False)
+        data = BenchData(
+            samples,
+            loader,
+            folder,
+            _run_block(identity, key, settings, machine, row or identity["name"]),
+            batch_size=batch_size,
+            workers=workers,
+            retry_failed=retry_failed,
+        )
+        predictor = PredictModule(model, task, folder, seed)
+        with _less_chatter():
+            trainer = _trainer(folder, machine, settings["precision"], progress)
+            trainer.predict(predictor, datamodule=data, return_predictions=False)
+        return score(first=trainer.is_global_zero)
 
 
 @dataclass(frozen=True)
