@@ -125,20 +125,26 @@ def test_configurations_that_do_not_fit_are_refused() -> None:
         MelVocoderConfig.preset("tiny", {"training.gan_start": 3})
 
 
-def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_path: Path) -> None:
-    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
-    sources = ("--model.config.unit_source", str(units))
-    sources = (*sources, "--model.config.speaker_source", str(voices))
-    speaks = mel_vocoder()
+def small_unit_flags(units: Path, voices: Path, trunk: Path, **changes: Any) -> tuple[str, ...]:
+    """Words for training a small unit vocoder that starts from a mel vocoder."""
     sizes = {
         **SMALL_UNIT,
+        "unit_source": units,
+        "speaker_source": voices,
+        "trunk_source": trunk,
         "network.num_units": 6,
         "network.speaker_size": 64,
-        "trunk_source": speaks.save_pretrained(tmp_path / "mel"),
-        "training.lr": 1e-30,
+        **changes,
     }
-    flags = tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
-    folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *sources, *flags, "--max_steps", "4")
+    return tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
+
+
+def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_path: Path) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    speaks = mel_vocoder()
+    trunk = speaks.save_pretrained(tmp_path / "mel")
+    flags = small_unit_flags(units, voices, trunk, **{"training.lr": 1e-30})
+    folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *flags, "--max_steps", "4")
     model = from_pretrained(folder)
     ours, theirs = model.network.generator.vocoder.state_dict(), speaks.network.state_dict()
     assert all(torch.allclose(ours[key], theirs[key]) for key in theirs), "it started from there"
@@ -150,20 +156,11 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
 
 def test_the_guessed_mel_is_fitted_first(talkers: Path, tmp_path: Path) -> None:
     units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
-    sources = ("--model.config.unit_source", str(units))
-    sources = (*sources, "--model.config.speaker_source", str(voices))
     speaks = mel_vocoder()
-    sizes = {
-        **SMALL_UNIT,
-        "network.num_units": 6,
-        "network.speaker_size": 64,
-        "trunk_source": speaks.save_pretrained(tmp_path / "mel"),
-        "training.lr": 0.01,
-        "training.gan_start": "null",
-        "training.guess_updates": 25,
-    }
-    flags = tuple(word for k, v in sizes.items() for word in (f"--model.config.{k}", str(v)))
-    words = (*GAN, *sources, *flags, "--model.config.training.total_steps", "40", "--max_steps")
+    training = {"lr": 0.01, "gan_start": "null", "guess_updates": 25, "total_steps": 40}
+    changes = {f"training.{name}": value for name, value in training.items()}
+    flags = small_unit_flags(units, voices, speaks.save_pretrained(tmp_path / "mel"), **changes)
+    words = (*GAN, *flags, "--max_steps")
     trained = from_pretrained(train(UnitVocoder, talkers, tmp_path / "o", *words, "25"))
     ours = trained.network.generator.vocoder.state_dict()
     theirs = speaks.network.state_dict()
