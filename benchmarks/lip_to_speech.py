@@ -6,11 +6,11 @@
 Clips are made afresh: other seed, held-out voices, faces and sentences. Every clip is spoken in the
 voice of another recording of its speaker. Printed with 95 % bootstrap intervals over people:
 
-- word error rate of judge_asr.tiny: recordings as they are; put together again from what
-  the vocoder hears of them: units, voice and, if it hears one, mel (the ceiling); the model; its predicted mel through Griffin-Lim (the floor);
-  with --mel-only also a model trained without units, which speaks through a mel vocoder, and the
-  difference to it; beside all of them
-  that of the video-only recogniser on the same clips;
+- word error rate of judge_asr.tiny: recordings as they are; put together again from what the
+  vocoder hears of them: units, voice and, if it hears one, mel (the ceiling); the model; its
+  predicted mel through Griffin-Lim (the floor); with --mel-only also a model trained without units
+  (`zoo train lip2speech_unit --ablation mel-only`), which speaks through a mel vocoder, and the
+  difference to it; beside all of them that of the video-only recogniser on the same clips;
 - how often speech is more like another recording of its own speaker than like one of somebody else
   (GE2E), beside the same share of the real recordings;
 - LSE-D (judge_syncnet.tiny) of the clips with their own sound, with the speech made for them, and

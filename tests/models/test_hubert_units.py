@@ -51,6 +51,9 @@ def test_three_stages_without_labels(talkers: Path, tmp_path: Path) -> None:
     assert torch.equal(other.features(torch.ones(8000)), model.features(torch.ones(8000)))
     told = other.provenance["training"]
     stages = {f"stage {name}" for name in ("pretrain", "refine", "units", "units, before")}
+    assert set(told) == {"data", *stages}, "what was measured on other weights is not told"
+    assert "num_units 9" in told["stage units"] and "num_units 6" in told["stage units, before"]
+
     whitened = (*finer, "--model.config.whitened", "7")
     third = from_pretrained(train(HubertUnits, talkers, tmp_path / "whitened", *whitened))
     assert third.kmeans.centers.shape == (9, 7), "distances are taken in seven directions"
@@ -58,8 +61,6 @@ def test_three_stages_without_labels(talkers: Path, tmp_path: Path) -> None:
     assert len(third.extract(torch.ones(8000)).ids) == len(model.extract(torch.ones(8000)).ids)
     with pytest.raises(ConversionError, match="this one whitens"):
         official.to_official(third.state_dict(), third.config)
-    assert set(told) == {"data", *stages}, "what was measured on other weights is not told"
-    assert "num_units 9" in told["stage units"] and "num_units 6" in told["stage units, before"]
 
 
 def test_targets_are_made_once_for_every_recording(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,11 @@ class VocoderTrainingConfig(ZooConfig):
     def __post_init__(self) -> None:
         if self.gan_start is not None and self.gan_start % 2:
             raise ConfigError("gan_start must be even, so that checkpoints fall on whole updates")
+        if self.gan_start is not None and self.gan_start < self.guess_updates:
+            raise ConfigError(
+                f"gan_start {self.gan_start}: nothing is spoken in the first {self.guess_updates} "
+                "updates (guess_updates); let the discriminators start after those, or never"
+            )
 
     @property
     def updates(self) -> int:
