@@ -11,7 +11,7 @@ from zoo.nn.duration_predictor import segment_runs
 from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
 from zoo.nn.multi_input_vocoder import MultiInputVocoder, MultiInputVocoderConfig
-from zoo.nn.unit_hifigan import UnitHiFiGAN, UnitHiFiGANConfig, repeat_to
+from zoo.nn.unit_hifigan import ContextConfig, UnitHiFiGAN, UnitHiFiGANConfig, repeat_to
 from zoo.nn.weight_norm import Folded, fold
 
 SMALL = HiFiGANConfig(channels=16, rates=(4, 2), kernels=(8, 4))
@@ -128,3 +128,20 @@ def test_borders_of_a_segment_are_left_out_of_the_durations() -> None:
     assert runs.counts.tolist() == [3, 3, 3]  # the whole second row: it has two runs only
     assert runs.mask.tolist() == [[True, False], [True, True]]
     assert runs.features[runs.mask].flatten().tolist() == [2, 4, 5]
+
+
+def test_context_lets_a_unit_sound_otherwise_beside_other_neighbours() -> None:
+    plain = UnitHiFiGANConfig(num_units=4, embedding_size=8, generator=SMALL)
+    wide = plain.replace(context=ContextConfig(num_blocks=1, kernel=61, ffn_size=16))
+    units = torch.zeros(1, 81, dtype=torch.long)
+    other = units.clone()
+    other[0, 20 + 30] = 1  # further off than the trunk sees (23), at the rim of the block
+    last = slice(20 * SMALL.hop, 21 * SMALL.hop)
+    for config, reaches in ((plain, False), (wide, True)):
+        torch.manual_seed(0)
+        network = UnitHiFiGAN(config).eval()
+        with torch.no_grad():
+            first, second = (network(x).waveform[0, 0, last] for x in (units, other))
+        assert torch.equal(first, second) is not reaches
+    fresh = {name.split(".")[0] for name in UnitHiFiGAN(wide).state_dict()}
+    assert fresh - {name.split(".")[0] for name in UnitHiFiGAN(plain).state_dict()} == {"context"}

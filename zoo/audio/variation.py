@@ -51,6 +51,16 @@ def changed_speed(speech: Tensor, factor: float) -> Tensor:
     return torch.from_numpy(soxr.resample(speech.numpy(), factor, 1.0, "MQ"))
 
 
+def equalized(speech: Tensor, spread_db: float, rng: Generator) -> Tensor:
+    """(S,) through a microphone whose response, in decibels, is a sum of three cosines over the
+    band, each of a height drawn with the standard deviation `spread_db`."""
+    spectrum = torch.fft.rfft(speech)
+    place = torch.linspace(0, np.pi, len(spectrum))
+    response = sum(rng.normal(0, spread_db) * torch.cos(waves * place) for waves in (1, 2, 3))
+    heard: Tensor = torch.fft.irfft(spectrum * 10 ** (response / 20), len(speech))
+    return heard
+
+
 def coloured_noise(samples: int, exponent: float, rng: Generator) -> Tensor:
     """Noise (samples,) whose power falls as frequency ** -exponent: 0 white, 1 pink, 2 red."""
     size = 1 << max(1, samples - 1).bit_length()  # a length that is fast to transform

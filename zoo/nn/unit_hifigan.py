@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.duration_predictor import DurationPredictor, durations
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
-from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoderConfig
+from zoo.nn.istft_vocoder import ConvNeXtBlock, GuessedMelVocoder, ISTFTVocoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,18 @@ class DurationConfig(ZooConfig):
     """Of its convolutions."""
     dropout: float = 0.5
     """After both of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextConfig(ZooConfig):
+    """Sizes of the blocks that look at the neighbours of every unit."""
+
+    num_blocks: int = 6
+    """ConvNeXt blocks."""
+    kernel: int = 13
+    """Of their depthwise convolutions, in units."""
+    ffn_size: int = 256
+    """Channels inside a block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +64,10 @@ class UnitHiFiGANConfig(ZooConfig):
     """How F0 is given: not at all, as one number a frame, or as the number of a bin."""
     num_f0_bins: int = 20
     """Rows of the F0 table (`f0="bins"`)."""
+    context: ContextConfig | None = None
+    """Blocks between the embeddings and the trunk (ours): the units of small encoders name a sound
+    only together with their neighbours, further off than a trunk sees. None, as in all released
+    vocoders, has none."""
     generator: HiFiGANConfig = field(default_factory=HiFiGANConfig)
     """The trunk."""
     istft: ISTFTVocoderConfig | None = None
@@ -122,6 +138,11 @@ class UnitHiFiGAN(nn.Module):
         if config.durations is not None:
             sizes = config.durations
             self.dur_predictor = DurationPredictor(width, sizes.hidden, sizes.kernel, sizes.dropout)
+        context = ContextConfig(num_blocks=0) if config.context is None else config.context
+        self.context = nn.ModuleList(
+            ConvNeXtBlock(config.in_channels, context.ffn_size, context.kernel)
+            for _ in range(context.num_blocks)
+        )
         self.generator: HiFiGAN | GuessedMelVocoder
         if config.istft is None:
             self.generator = HiFiGAN(config.in_channels, config.generator)
@@ -176,7 +197,10 @@ class UnitHiFiGAN(nn.Module):
         parts = [repeat_to(part, length) for part in parts]
         if self.spkr is not None and speaker is not None:
             parts.append(self.spkr(speaker).unsqueeze(2).expand(-1, -1, length))
-        return torch.cat(parts, dim=1)
+        x = torch.cat(parts, dim=1).transpose(1, 2)
+        for block in self.context:
+            x = block(x)
+        return x.transpose(1, 2)
 
     def predict_durations(self, units: Tensor) -> Tensor:
         """Frames (1, T) int64 of one deduplicated sequence (1, T).

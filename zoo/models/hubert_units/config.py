@@ -31,6 +31,30 @@ class PretrainingConfig(DecayedTrainingSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InvarianceConfig(DecayedTrainingSettings):
+    """Features that follow the voice less (stage "invariance", ours)."""
+
+    batch_size: int = 12
+    """Recordings in a global batch."""
+    lr: float = 5e-4
+    weight_decay: float = 0.01
+    warmup_steps: int = 50
+    total_steps: int = 0
+    """Optimizer steps; 0 leaves the stage out."""
+    gradient_clip: float = 5.0
+    crop_samples: int = 19_200
+    """Length of the crops."""
+    directions: int = 96
+    """Directions of the whitened features in which they are compared."""
+    speed: float = 0.25
+    """Largest logarithm of the factor on pace, pitch and formants."""
+    tilt_db: float = 4.0
+    """How far the response of the microphone is bent, see `zoo.audio.variation.equalized`."""
+    level: float = 0.3
+    """Standard deviation of the logarithm of the gain."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HubertUnitsConfig(ZooConfig):
     """An encoder, a codebook over one of its layers, or both."""
 
@@ -68,6 +92,8 @@ class HubertUnitsConfig(ZooConfig):
     """Both rounds of it."""
     target_layer: int = 6
     """Layer whose clusters the second round predicts."""
+    invariance: InvarianceConfig = field(default_factory=InvarianceConfig)
+    """The training, after those rounds, of the layer that is quantised."""
 
     def __post_init__(self) -> None:
         if self.hubert is None and self.num_units is None:
@@ -78,6 +104,12 @@ class HubertUnitsConfig(ZooConfig):
             raise ConfigError(f"whitened {self.whitened} is not one of 1..{self.feature_size}")
         if self.hubert is None:
             return
+        wanted = self.invariance.directions if self.invariance.total_steps else 0
+        if wanted >= self.hubert.hidden_size:
+            raise ConfigError(
+                f"invariance.directions {wanted} is not less than the {self.hubert.hidden_size} "
+                "of the encoder"
+            )
         for name, layer in (("layer", self.layer), ("target_layer", self.target_layer)):
             if layer is not None and not 1 <= layer <= self.hubert.num_layers:
                 raise ConfigError(f"{name} {layer} is not one of 1..{self.hubert.num_layers}")
@@ -167,15 +199,12 @@ class HubertUnitsConfig(ZooConfig):
 
     @classmethod
     def tiny_km1000(cls) -> HubertUnitsConfig:
-        """1000 centres over the whitened second layer of `tiny_km200`'s encoder."""
-        return HubertUnitsConfig(
-            hubert=None,
-            layer=2,
+        """1000 units, over the whitened second layer of an encoder that follows voices less."""
+        return cls.tiny_km200().replace(
             num_units=1000,
-            feature_size=144,
             whitened=96,
-            encoder_source="hubert_units.tiny-km200",
-            inventory="tiny-hubert-it3/L2-white96/km1000",
+            inventory="tiny-hubert-it4/L2-white96/km1000",
+            invariance=InvarianceConfig(total_steps=2000),
         )
 
 

@@ -1,17 +1,20 @@
 """HuBERT as a LightningModule: units and features of speech, and how a small one is trained.
 
-Training has three stages, all without labels: "pretrain" predicts clusters of cepstra, "refine"
-those of the pretrained encoder's own features, "units" fits the codebook.
+Training has up to four stages, all without labels: "pretrain" predicts clusters of cepstra,
+"refine" those of the pretrained encoder's own features, "invariance" (where the configuration has
+it) makes the features of varied recordings those of the recordings, "units" fits the codebook.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
 
@@ -21,8 +24,10 @@ from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
 from zoo.hub.usage import Usage
 from zoo.models.hubert_units.config import HubertUnitsConfig
+from zoo.models.hubert_units.invariance import varied_crop
 from zoo.models.hubert_units.targets import aligned_cepstra
 from zoo.nn.hubert import HuBERT
+from zoo.nn.kmeans import whitening
 from zoo.nn.masked_prediction import MaskedPrediction
 from zoo.nn.modes import evaluation
 from zoo.nn.units import KMeans, UnitExtractor, Units
@@ -32,7 +37,7 @@ from zoo.training.schedules import polynomial, scheduled
 
 logger = logging.getLogger(__name__)
 SAMPLE_RATE = 16_000
-StageName = Literal["pretrain", "refine", "units"]
+StageName = Literal["pretrain", "refine", "invariance", "units"]
 Batch = dict[str, Any]
 _CEPSTRA = 39
 
@@ -61,7 +66,10 @@ class HubertUnits(ZooModule):
     batch_invariant: ClassVar[bool] = False  # GroupNorm sees the padding: one item at a time
     float32_keys: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)
     made_anew: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)  # another codebook, same encoder
-    training_only: ClassVar[tuple[str, ...]] = (r"^head\.", r"^targets\.", r"^teacher\.")
+    training_only: ClassVar[tuple[str, ...]] = (
+        *(r"^head\.", r"^targets\."),
+        *(r"^teacher\.", r"^directions$"),
+    )
 
     def __init__(self, config: HubertUnitsConfig, stage: StageName | None = None) -> None:
         super().__init__(config)
@@ -77,10 +85,14 @@ class HubertUnits(ZooModule):
         self.head: MaskedPrediction | None = None
         self.targets: KMeans | None = None
         self.teacher: HuBERT | None = None
-        self._clusters: dict[str, Tensor] = {}
-        """Targets (T,) of the recordings met so far, by id: they never change within a stage."""
+        self.directions: Tensor | None
+        self.register_buffer("directions", None)
+        self._told: dict[str, Tensor] = {}
+        """Targets (T, ...) of the recordings met so far, by id: they never change in a stage."""
         if stage in ("pretrain", "refine"):
             self._add_task(stage)
+        if stage == "invariance":
+            self._add_comparison()
         if stage == "units":
             self.automatic_optimization = False
 
@@ -90,11 +102,22 @@ class HubertUnits(ZooModule):
         width = _CEPSTRA if stage == "pretrain" else hubert.hidden_size
         self.targets = KMeans(self.config.task.num_clusters, width)
         if stage == "refine":
-            self.teacher = HuBERT(hubert).requires_grad_(False)
+            self._add_teacher()
+
+    def _add_teacher(self) -> None:
+        """A frozen copy of the encoder; what it holds comes when training starts."""
+        self.teacher = HuBERT(self.encoder().config).requires_grad_(False)
+
+    def _add_comparison(self) -> None:
+        self._add_teacher()
+        directions = self.config.invariance.directions
+        self.directions = torch.zeros(self.config.feature_size, directions)
+        for later in self.encoder().encoder.layers[self.config.layer :]:
+            later.requires_grad_(False)  # nothing is asked of them
 
     @classmethod
     def recipe(cls, config: HubertUnitsConfig) -> Recipe:
-        """Two rounds of masked prediction, then the codebook.
+        """Two rounds of masked prediction, invariance where it is configured, the codebook.
 
         Raises:
             ConfigError: the configuration is a codebook or an encoder alone.
@@ -103,6 +126,7 @@ class HubertUnits(ZooModule):
 
         if config.hubert is None or config.num_units is None:
             raise ConfigError("training needs both an encoder and num_units; preset tiny has them")
+        size = {"training.batch_size": "batch_size"}
         rounds = (
             Stage(
                 name=name,
@@ -110,13 +134,24 @@ class HubertUnits(ZooModule):
                 mode="max",
                 max_steps="training.total_steps",
                 gradient_clip="training.gradient_clip",
+                links=size,
             )
             for name in ("pretrain", "refine")
         )
+        invariance = Stage(
+            name="invariance",
+            monitor="val/difference",
+            max_steps="invariance.total_steps",
+            gradient_clip="invariance.gradient_clip",
+            links={"invariance.batch_size": "batch_size"},
+        )
         return Recipe(
-            stages=(*rounds, Stage(name="units", monitor="val/distance")),
+            stages=(
+                *rounds,
+                *((invariance,) if config.invariance.total_steps else ()),
+                Stage(name="units", monitor="val/distance", links=size),
+            ),
             datamodule=UnlabelledSpeechDataModule,
-            links={"training.batch_size": "batch_size"},
         )
 
     def encoder(self) -> HuBERT:
@@ -181,16 +216,23 @@ class HubertUnits(ZooModule):
 
     def on_fit_start(self) -> None:
         """Make the targets of the stage, unless a resumed run brought them."""
-        self._clusters.clear()
+        self._told.clear()
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         recordings = data.recordings_for_targets(self.config.training.target_recordings)
         if self.stage == "units":
             assert self.kmeans is not None
             self._fit(self.kmeans, [self._layer(self.encoder(), wave) for wave in recordings])
+        elif self.directions is not None and not bool(self.directions.any()):
+            self._start_teacher()
+            rows = torch.cat([self._layer(self.encoder(), wave) for wave in recordings])
+            self.directions.copy_(whitening(rows, self.directions.shape[1]))
         elif self.targets is not None and not bool(self.targets.centers.any()):
-            if self.teacher is not None:
-                self.teacher.load_state_dict(self.encoder().state_dict())
+            self._start_teacher()
             self._fit(self.targets, [self._describe(wave) for wave in recordings])
+
+    def _start_teacher(self) -> None:
+        if self.teacher is not None:
+            self.teacher.load_state_dict(self.encoder().state_dict())
 
     def _fit(self, kmeans: KMeans, features: list[Tensor]) -> None:
         rows = torch.cat(features).to(kmeans.centers.device)
@@ -216,6 +258,10 @@ class HubertUnits(ZooModule):
         if self.stage == "units":
             self.trainer.should_stop = True
             return None
+        if self.stage == "invariance":
+            difference = self._difference(batch, int(torch.randint(2**31, ())))
+            self.log("train/loss", difference, prog_bar=True, batch_size=len(batch["id"]))
+            return difference
         loss, accuracy = self._predict(batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["id"]))
         self.log("train/accuracy", accuracy, batch_size=len(batch["id"]))
@@ -237,14 +283,43 @@ class HubertUnits(ZooModule):
         right = (head.logits(frames[hidden].detach()).argmax(-1) == targets[hidden]).float()
         return loss, right.mean()
 
+    def _difference(self, batch: Batch, seed: int) -> Tensor:
+        """Mean square between the whitened features of varied crops and of the recordings."""
+        assert self.directions is not None
+        rng, encoder = np.random.default_rng(seed), self.encoder()
+        told = self._targets_of(batch, self._compared)
+        crops = [
+            varied_crop(wave.cpu(), len(row), self.config.invariance, encoder.config, rng)
+            for wave, row in zip(self._recordings(batch), told, strict=True)
+        ]
+        heard = torch.stack([crop.waveform for crop in crops]).to(self.device)
+        known = torch.stack([crop.frames >= 0 for crop in crops]).to(self.device)
+        wanted = [row[crop.frames[crop.frames >= 0]] for crop, row in zip(crops, told, strict=True)]
+        said = encoder(heard, last_layer=self.config.layer).hidden_states[-1][known]
+        return F.mse_loss((said @ self.directions).float(), torch.cat(wanted).to(said).float())
+
+    def _compared(self, waveform: Tensor) -> Tensor:
+        """The teacher's features (T, d) float16 on the CPU, in the directions of comparison."""
+        assert self.teacher is not None and self.directions is not None
+        found: Tensor = self._layer(self.teacher, waveform) @ self.directions
+        return found.to("cpu", torch.float16)
+
+    def _recordings(self, batch: Batch) -> list[Tensor]:
+        """Waveforms (S,) of a batch without their padding."""
+        lengths = batch["audio_len"].tolist()
+        return [wave[:length] for wave, length in zip(batch["audio"], lengths, strict=True)]
+
     @torch.no_grad()
+    def _targets_of(self, batch: Batch, tell: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """What `tell` says of every recording, asked once for each."""
+        for name, wave in zip(batch["id"], self._recordings(batch), strict=True):
+            if name not in self._told:
+                self._told[name] = tell(wave)
+        return [self._told[name] for name in batch["id"]]
+
     def _targets(self, batch: Batch, frames: int) -> Tensor:
         """Clusters (B, T) of a batch."""
-        lengths = batch["audio_len"].tolist()
-        for name, wave, length in zip(batch["id"], batch["audio"], lengths, strict=True):
-            if name not in self._clusters:
-                self._clusters[name] = self._cluster(wave[:length])
-        rows = [self._clusters[name][:frames].long() for name in batch["id"]]
+        rows = [row[:frames].long() for row in self._targets_of(batch, self._cluster)]
         padded = pad_sequence(rows, batch_first=True)
         padded = torch.nn.functional.pad(padded, (0, frames - padded.shape[1]))
         return padded.to(batch["audio"].device)
@@ -256,15 +331,20 @@ class HubertUnits(ZooModule):
         return found.to("cpu", torch.int16)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Accuracy on hidden frames, or the codebook's mean squared distance."""
+        """Accuracy on hidden frames, the difference of the features, or the codebook's mean squared
+        distance."""
         if self.stage == "units":
             assert self.kmeans is not None
             wave = batch["audio"][0, : int(batch["audio_len"][0])]
             nearest = self.kmeans.distances(self._layer(self.encoder(), wave)).amin(-1)
             self.log("val/distance", nearest.mean(), batch_size=1, sync_dist=True)
             return
-        loss, accuracy = self._predict(batch)
         count = len(batch["id"])
+        if self.stage == "invariance":
+            difference = self._difference(batch, batch_idx)
+            self.log("val/difference", difference, prog_bar=True, batch_size=count, sync_dist=True)
+            return
+        loss, accuracy = self._predict(batch)
         self.log("val/loss", loss, batch_size=count, sync_dist=True)
         self.log("val/accuracy", accuracy, prog_bar=True, batch_size=count, sync_dist=True)
 
@@ -272,7 +352,7 @@ class HubertUnits(ZooModule):
         """AdamW with linear growth and decay; none in stage "units"."""
         if self.stage == "units":
             return None
-        settings = self.config.training
+        settings = self.config.invariance if self.stage == "invariance" else self.config.training
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = AdamW(trainable, settings.lr, (0.9, 0.98), 1e-6, settings.weight_decay)
         return scheduled(optimizer, polynomial(settings.warmup_steps, settings.total_steps))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from zoo.hub.config import ZooConfig
 from zoo.nn.gan_discriminators import DiscriminatorConfig
 from zoo.nn.istft_vocoder import ISTFTVocoderConfig
-from zoo.nn.unit_hifigan import DurationConfig, UnitHiFiGANConfig
+from zoo.nn.unit_hifigan import ContextConfig, DurationConfig, UnitHiFiGANConfig
 from zoo.training.vocoder import VocoderTrainingConfig
 
 SAMPLE_RATE = 16_000
@@ -76,11 +76,12 @@ class UnitVocoderConfig(ZooConfig):
             embedding_size=64,
             speaker="vector",
             durations=DurationConfig(hidden=64),
+            context=ContextConfig(),
             istft=ISTFTVocoderConfig.tiny(),
         )
         return cls(
             network=network,
-            inventory="tiny-hubert-it3/L2-white96/km1000",
+            inventory="tiny-hubert-it4/L2-white96/km1000",
             unit_source="hubert_units.tiny-km1000",
             trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
@@ -89,10 +90,11 @@ class UnitVocoderConfig(ZooConfig):
 
     @classmethod
     def tiny_km200(cls) -> UnitVocoderConfig:
-        """The same of the units that Lip2Speech-Unit reads from lips."""
+        """The same, without context, of the units that Lip2Speech-Unit reads from lips."""
         return cls.tiny().replace(
             **{
                 "network.num_units": 200,
+                "network.context": None,
                 "inventory": "tiny-hubert-it3/L2/km200",
                 "unit_source": "hubert_units.tiny-km200",
             }

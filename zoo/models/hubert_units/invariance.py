@@ -1,0 +1,60 @@
+"""Pairs for features that do not follow the voice: varied crops of recordings, frame by frame.
+
+The encoder hears a crop played faster or slower, through another microphone, and has to say what a
+frozen copy says of the recording as it is (after arXiv 2209.15483, whose quantiser learns so).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.audio.variation import changed_speed, equalized
+from zoo.models.hubert_units.config import InvarianceConfig
+from zoo.nn.hubert_config import HuBERTConfig
+
+
+@dataclass(frozen=True)
+class VariedCrop:
+    """A crop, and which frame of the recording each of its frames belongs to.
+
+    Attributes:
+        waveform: (S,) what the encoder hears; zeros follow where the recording was too short.
+        frames: (T,) int64 numbers of frames of the recording; -1 where there is none.
+    """
+
+    waveform: Tensor
+    frames: Tensor
+
+
+def varied_crop(
+    recording: Tensor, there: int, config: InvarianceConfig, encoder: HuBERTConfig, rng: Generator
+) -> VariedCrop:
+    """Draw one.
+
+    Args:
+        recording: (S,) at 16 kHz.
+        there: frames that are known of it.
+        config: length of the crop and ranges of the variation.
+        encoder: whose frames are matched.
+        rng: all that is drawn follows it.
+    """
+    faster = float(np.exp(rng.uniform(-config.speed, config.speed)))
+    taken = min(len(recording), round(config.crop_samples * faster))
+    start = int(rng.integers(len(recording) - taken + 1))
+    varied = changed_speed(recording[start : start + taken], faster)[: config.crop_samples]
+    gain = float(np.exp(rng.normal(0, config.level)))
+    varied = gain * equalized(varied, config.tilt_db, rng)
+    waveform = F.pad(varied, (0, config.crop_samples - len(varied)))
+
+    # the frame of the recording whose middle is nearest to that of each frame of the crop
+    field, stride = encoder.receptive_field, encoder.stride
+    middles = torch.arange(1 + (len(waveform) - field) // stride) * stride + field / 2
+    nearest = ((start + middles * faster - field / 2) / stride).round().long()
+    known = (middles <= len(varied)) & (nearest >= 0) & (nearest < there)
+    return VariedCrop(waveform, torch.where(known, nearest, -1))
