@@ -145,3 +145,14 @@ def test_context_lets_a_unit_sound_otherwise_beside_other_neighbours() -> None:
         assert torch.equal(first, second) is not reaches
     fresh = {name.split(".")[0] for name in UnitHiFiGAN(wide).state_dict()}
     assert fresh - {name.split(".")[0] for name in UnitHiFiGAN(plain).state_dict()} == {"context"}
+
+
+def test_weights_start_as_small_as_the_papers_or_as_pytorch_draws_them() -> None:
+    torch.manual_seed(0)
+    spread = {
+        std: HiFiGAN(5, SMALL.replace(initial_std=std)).resblocks[0].convs1[0].weight.std().item()
+        for std in (0.01, None)
+    }
+    assert spread[0.01] == pytest.approx(0.01, rel=0.2)
+    # a uniform draw up to 1 / sqrt(fan in), of 8 channels and 3 taps
+    assert spread[None] == pytest.approx((3 * 24) ** -0.5, rel=0.2)

@@ -44,6 +44,9 @@ class HiFiGANConfig(ZooConfig):
     """Their dilations."""
     block: Literal["1", "2"] = "1"
     """Kind of residual block: pairs of convolutions ("1"), or single ones ("2")."""
+    initial_std: float | None = 0.01
+    """Standard deviation of the weights before training; None leaves PyTorch's own draw (ours), with
+    which small budgets get further."""
 
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.kernels):
@@ -95,19 +98,22 @@ class HiFiGAN(nn.Module):
 
     def __init__(self, in_channels: int, config: HiFiGANConfig) -> None:
         super().__init__()
+        std = config.initial_std
         widths = [config.channels // 2**i for i in range(len(config.rates) + 1)]
         self.conv_pre = normed(nn.Conv1d(in_channels, widths[0], 7, padding=3))
         self.ups = nn.ModuleList(
-            normed(initialised(nn.ConvTranspose1d(*io, kernel, rate, (kernel - rate) // 2)))
+            normed(initialised(nn.ConvTranspose1d(*io, kernel, rate, (kernel - rate) // 2), std))
             for io, kernel, rate in zip(pairwise(widths), config.kernels, config.rates, strict=True)
         )
         kind = PairedBlock if config.block == "1" else SingleBlock
         shapes = list(zip(config.block_kernels, config.block_dilations, strict=True))
         self.resblocks = nn.ModuleList(
-            kind(width, kernel, dilations) for width in widths[1:] for kernel, dilations in shapes
+            kind(width, kernel, dilations, std)
+            for width in widths[1:]
+            for kernel, dilations in shapes
         )
         self.num_blocks = len(shapes)
-        self.conv_post = normed(initialised(nn.Conv1d(widths[-1], 1, 7, padding=3)))
+        self.conv_post = normed(initialised(nn.Conv1d(widths[-1], 1, 7, padding=3), std))
 
     def forward(self, x: Tensor) -> Tensor:
         """Waveforms (B, 1, T * hop) in (-1, 1) of features (B, C, T)."""
@@ -122,10 +128,12 @@ class HiFiGAN(nn.Module):
 class PairedBlock(nn.Module):
     """Residual block 1: for each dilation a dilated and a plain convolution."""
 
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
+    def __init__(
+        self, channels: int, kernel: int, dilations: Sequence[int], std: float | None
+    ) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
-        self.convs2 = nn.ModuleList(_same_conv(channels, kernel, 1) for _ in dilations)
+        self.convs1 = nn.ModuleList(_same_conv(channels, kernel, d, std) for d in dilations)
+        self.convs2 = nn.ModuleList(_same_conv(channels, kernel, 1, std) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
@@ -137,9 +145,11 @@ class PairedBlock(nn.Module):
 class SingleBlock(nn.Module):
     """Residual block 2: one convolution for each dilation."""
 
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
+    def __init__(
+        self, channels: int, kernel: int, dilations: Sequence[int], std: float | None
+    ) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
+        self.convs = nn.ModuleList(_same_conv(channels, kernel, d, std) for d in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
@@ -148,7 +158,7 @@ class SingleBlock(nn.Module):
         return x
 
 
-def _same_conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+def _same_conv(channels: int, kernel: int, dilation: int, std: float | None) -> nn.Conv1d:
     padding = (kernel - 1) * dilation // 2
     conv = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
-    return normed(initialised(conv))
+    return normed(initialised(conv, std))

@@ -25,8 +25,10 @@ def normed(module: M) -> M:
     return weight_norm(module)  # type: ignore[no-any-return]
 
 
-def initialised(module: M, std: float = 0.01) -> M:
-    """`module` with its weight drawn from N(0, std), before `normed` splits it."""
+def initialised(module: M, std: float | None) -> M:
+    """`module` with its weight drawn from N(0, std) where that is given, before `normed` splits it."""
+    if std is None:
+        return module
     weight = module.weight
     assert isinstance(weight, Tensor)
     nn.init.normal_(weight, 0.0, std)
