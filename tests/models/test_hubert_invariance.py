@@ -82,6 +82,9 @@ def test_the_stage_trains_the_layers_up_to_the_quantised(talkers: Path, tmp_path
     moved = {key for key in after if not torch.equal(before[key].float(), after[key].float())}
     layers = {key.split(".")[3] for key in moved if key.startswith("hubert.encoder.layers.")}
     assert layers == {"0", "1"}
+    trained = HubertUnits(config, stage="invariance").hubert.encoder.layers
+    asked = [all(p.requires_grad for p in layer.parameters()) for layer in trained]
+    assert asked == [True, True, False], "processes that train together wait for no gradient"
     state = last_checkpoint(tmp_path / "out" / "invariance")["state_dict"]
     assert bool(state["directions"].any()), "a run that goes on compares in the same directions"
     teacher = {key: value for key, value in state.items() if key.startswith("teacher.")}
