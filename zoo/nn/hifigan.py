@@ -45,8 +45,7 @@ class HiFiGANConfig(ZooConfig):
     block: Literal["1", "2"] = "1"
     """Kind of residual block: pairs of convolutions ("1"), or single ones ("2")."""
     initial_std: float | None = 0.01
-    """Standard deviation of the weights before training; None leaves PyTorch's own draw (ours), with
-    which small budgets get further."""
+    """Standard deviation of the weights before training; None leaves PyTorch's own draw (ours)."""
 
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.kernels):

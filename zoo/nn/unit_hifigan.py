@@ -138,11 +138,10 @@ class UnitHiFiGAN(nn.Module):
         if config.durations is not None:
             sizes = config.durations
             self.dur_predictor = DurationPredictor(width, sizes.hidden, sizes.kernel, sizes.dropout)
-        context = ContextConfig(num_blocks=0) if config.context is None else config.context
-        self.context = nn.ModuleList(
-            ConvNeXtBlock(config.in_channels, context.ffn_size, context.kernel)
-            for _ in range(context.num_blocks)
-        )
+        self.context = nn.ModuleList()
+        if config.context is not None:
+            shape = (config.in_channels, config.context.ffn_size, config.context.kernel)
+            self.context.extend(ConvNeXtBlock(*shape) for _ in range(config.context.num_blocks))
         self.generator: HiFiGAN | GuessedMelVocoder
         if config.istft is None:
             self.generator = HiFiGAN(config.in_channels, config.generator)

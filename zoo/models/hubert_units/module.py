@@ -66,10 +66,7 @@ class HubertUnits(ZooModule):
     batch_invariant: ClassVar[bool] = False  # GroupNorm sees the padding: one item at a time
     float32_keys: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)
     made_anew: ClassVar[tuple[str, ...]] = (r"^kmeans\.",)  # another codebook, same encoder
-    training_only: ClassVar[tuple[str, ...]] = (
-        *(r"^head\.", r"^targets\."),
-        *(r"^teacher\.", r"^directions$"),
-    )
+    training_only: ClassVar[tuple[str, ...]] = (r"^(head|targets|teacher)\.", r"^directions$")
 
     def __init__(self, config: HubertUnitsConfig, stage: StageName | None = None) -> None:
         super().__init__(config)
