@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.errors import ConfigError, MediaError
+from zoo.errors import CheckpointError, ConfigError, MediaError
 from zoo.hub.load import from_pretrained, model_class
 from zoo.hub.paths import cache_root
 from zoo.nn.ge2e import vad_lacking
@@ -52,11 +52,21 @@ def load_speaker_encoder(source: str, device: str | torch.device | None = None) 
 
     The released GE2E weights travel in the package `resemblyzer`, and are taken from there where
     it is installed.
+
+    Raises:
+        CheckpointError: it cannot be had.
     """
     if source == PACKAGED_VOICES and find_spec("resemblyzer"):
         packaged: Any = model_class("ge2e")
         return packaged.from_package().to(device or "cpu")
-    return from_pretrained(source, device=device)
+    try:
+        return from_pretrained(source, device=device)
+    except CheckpointError as error:
+        if source != PACKAGED_VOICES:
+            raise
+        raise CheckpointError(
+            f"speaker vectors: pip install 'avspeech-zoo[metrics]' brings their weights; or: {error}"
+        ) from error
 
 
 def embed_voice(encoder: Any, speech: SpeechLike) -> Tensor:
