@@ -178,6 +178,24 @@ def test_the_guessed_mel_is_fitted_first(talkers: Path, tmp_path: Path) -> None:
     assert not torch.equal(spoken.network.generator.vocoder.head.weight, ours["head.weight"])
 
 
+def test_envelopes_are_compared_where_they_have_a_weight() -> None:
+    real = 0.1 * torch.randn(2, 1, 8000).cumsum(dim=2).sin()
+    made = real.flip(2)
+    plain, doubled, single = (
+        mel_vocoder(**{"training.envelope_weight": weight}).spectral_losses(made, real)
+        for weight in (0.0, 2.0, 1.0)
+    )
+    assert set(doubled) - set(plain) == {"envelope"}
+    assert torch.allclose(doubled["envelope"], 2 * single["envelope"])
+    model = unit_vocoder(**{"training.envelope_weight": 1.0})
+    voices = torch.rand(2, model.config.network.speaker_size)
+    batch = {"wav": real[:, 0, :6400], "units": torch.zeros(2, 20).long(), "speaker": voices}
+    losses = model.guess_losses(batch)
+    assert {"guess", "envelope"} <= set(losses)
+    losses["envelope"].backward()
+    assert model.network.dict.weight.grad is not None
+
+
 def test_only_a_vocoder_that_guesses_a_mel_can_fit_it_alone() -> None:
     fit = {"training.guess_updates": 2}
     with pytest.raises(ConfigError, match="guess_updates: this MelVocoder guesses no mel"):

@@ -63,6 +63,7 @@ class SpeechCropDataModule(RecordingsDataModule):
         train_split: what to train on.
         vary: change pace (and with it pitch and formants) and level of the training sound.
         seed: order and places of the crops.
+        more_roots: further datasets to train on.
     """
 
     collate_items = staticmethod(collate_crops)
@@ -78,6 +79,7 @@ class SpeechCropDataModule(RecordingsDataModule):
         train_split: str = "train",
         vary: bool = True,
         seed: int = 7122,
+        more_roots: Sequence[str] | None = None,
     ):
         super().__init__(
             root,
@@ -87,6 +89,7 @@ class SpeechCropDataModule(RecordingsDataModule):
             train_split=train_split,
             variation=VARIATION if vary else None,
             seed=seed,
+            more_roots=more_roots,
         )
         self.crop_samples, self.eval_samples = crop_samples, eval_samples
 

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, RandomSampler
+from torch.utils.data import ConcatDataset, Dataset, RandomSampler
 
 from zoo.audio.variation import Variation
-from zoo.data.audio_visual import AudioVisualDataModule, AudioVisualDataset
+from zoo.data.audio_visual import (
+    AudioVisualDataModule,
+    AudioVisualDataset,
+    detect_dataset,
+    read_split,
+)
 from zoo.data.loading import LengthBatches, ReportingLoader, per_process
 from zoo.errors import DataError
 
 log = logging.getLogger(__name__)
+Recordings = AudioVisualDataset | ConcatDataset[dict[str, Any]]
 
 
 class SpeechInMemory(Dataset[dict[str, Any]]):
     """What an `AudioVisualDataset` of waveforms holds, decoded once (2 bytes a sample).
 
     Args:
-        recordings: a dataset whose items have `audio` (S,) float32 at 16 kHz.
+        recordings: a dataset, or several in a row, whose items have `audio` (S,) float32 at 16 kHz.
         variation: how every reading differs from the recording, None for not at all.
     """
 
-    def __init__(self, recordings: AudioVisualDataset, variation: Variation | None = None) -> None:
+    def __init__(self, recordings: Recordings, variation: Variation | None = None) -> None:
         self.variation = variation
         self.items: list[dict[str, Any]] = []
         self._sound: list[NDArray[np.int16]] = []
@@ -70,6 +78,8 @@ class RecordingsDataModule(AudioVisualDataModule):
         variation: how every reading of a training recording differs from it, None for not at all.
         seed: order of the items.
         max_seconds: longer utterances are left out of training.
+        more_roots: further datasets, whose training split (of the same name) is trained on as well;
+            what they are is told by their files.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class RecordingsDataModule(AudioVisualDataModule):
         variation: Variation | None,
         seed: int,
         max_seconds: float | None = None,
+        more_roots: Sequence[str] | None = None,
     ):
         super().__init__(
             root,
@@ -95,7 +106,7 @@ class RecordingsDataModule(AudioVisualDataModule):
             train_split=train_split,
             seed=seed,
         )
-        self.variation = variation
+        self.variation, self.more_roots = variation, tuple(more_roots or ())
         self._decoded: dict[str, SpeechInMemory] = {}
 
     def recordings(self, split: str) -> SpeechInMemory:
@@ -107,7 +118,11 @@ class RecordingsDataModule(AudioVisualDataModule):
         if split not in self._decoded:
             training = split == self.train_split
             streams = replace(self.streams, max_seconds=self.max_seconds if training else None)
-            data = AudioVisualDataset(self.utterances(split), self.root, streams)
+            parts = [AudioVisualDataset(self.utterances(split), self.root, streams)]
+            for root in self.more_roots if training else ():
+                found = read_split(detect_dataset(root), Path(root), split)
+                parts.append(AudioVisualDataset(found, root, streams))
+            data: ConcatDataset[dict[str, Any]] = ConcatDataset(parts)
             self._decoded[split] = SpeechInMemory(data, self.variation if training else None)
             log.info("%s: %d recordings in memory", split, len(self._decoded[split]))
         if not len(self._decoded[split]):

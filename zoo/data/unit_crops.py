@@ -118,6 +118,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         train_split: what to train on.
         normalize: bring every waveform's peak to 0.95.
         seed: order and places of the crops.
+        more_roots: further datasets to train on.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         train_split: str = "train",
         normalize: bool = True,
         seed: int = 7122,
+        more_roots: Sequence[str] | None = None,
     ):
         super().__init__(
             root,
@@ -145,6 +147,7 @@ class UnitCropDataModule(SpeechCropDataModule):
             train_split,
             vary=False,  # units belong to the recordings as they are
             seed=seed,
+            more_roots=more_roots,
         )
         self.unit_source, self.speaker_source = unit_source, speaker_source
         self.front_end, self.normalize = front_end, normalize

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 
+from zoo.audio.mel import MelFrontEnd
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
+from zoo.nn.envelope_loss import envelope_distance
 from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
 from zoo.nn.gan_losses import discriminator_loss, feature_loss, generator_loss
 from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder
@@ -56,6 +58,9 @@ class VocoderTrainingConfig(ZooConfig):
     """Weight of the log-mel distance."""
     stft_weight: float = 0.0
     """Weight of the multi-resolution STFT distance."""
+    envelope_weight: float = 0.0
+    """Weight of the distance of the bands' envelopes (ours, see `zoo.nn.envelope_loss`), of what is
+    spoken and, in `guess_updates`, of the guessed mel."""
     gradient_clip: float | None = None
     """Limit of the gradient norm of each network."""
     guess_updates: int = 0
@@ -248,7 +253,15 @@ class GANVocoder(ZooModule):
         losses = {"mel": settings.mel_weight * self.mel_loss(*pair)}
         if settings.stft_weight:
             losses["stft"] = settings.stft_weight * self.stft_loss(*pair)
+        if settings.envelope_weight:
+            mel = self.mel_loss.mel
+            losses |= self.envelope_losses(mel(pair[0]), mel(pair[1]), mel)
         return losses
+
+    def envelope_losses(self, made: Tensor, real: Tensor, mel: MelFrontEnd) -> dict[str, Tensor]:
+        """The weighted distance of the envelopes of log-mels (B, C, T); none where it has no weight."""
+        weight = self.vocoder_training.envelope_weight
+        return {"envelope": weight * envelope_distance(made, real, mel.config)} if weight else {}
 
     def _discriminator_loss(self, real: Tensor, made: Tensor) -> Tensor:
         assert self.discriminators is not None

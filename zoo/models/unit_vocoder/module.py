@@ -103,11 +103,15 @@ class UnitVocoder(GANVocoder):
         return config.network.istft is not None
 
     def guess_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The distance of the guessed mel from the recording's, and the loss of the durations."""
+        """The distances of the guessed mel from the recording's, and the loss of the durations."""
         assert self.guessed_front_end is not None
-        guess = self.network.guess_mel(batch["units"], speaker=self._voices(batch))
+        guess = self.network.guess_mel(batch["units"], speaker=self._voices(batch)).float()
         mel = self.guessed_front_end(batch["wav"])[..., : guess.shape[2]]
-        return {"guess": F.l1_loss(guess.float(), mel), **self._duration_losses(batch["units"])}
+        return {
+            "guess": F.l1_loss(guess, mel),
+            **self.envelope_losses(guess, mel, self.guessed_front_end),
+            **self._duration_losses(batch["units"]),
+        }
 
     def _duration_losses(self, units: Tensor) -> dict[str, Tensor]:
         predictor = self.network.dur_predictor
