@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,10 @@ def test_a_further_folder_that_is_no_dataset_is_named(tmp_path: Path) -> None:
     data = SpeechCropDataModule(str(lrs3), more_roots=[str(empty)])
     with pytest.raises(DataError, match="nothing is neither"):
         data.recordings("train")
+
+
+def test_a_further_corpus_that_is_kept_for_tests_is_refused(tmp_path: Path) -> None:
+    about = {"name": "tiny-lrs3", "seed": 20265, "sizes": {"train": 4}}
+    (tmp_path / "zoo_corpus.json").write_text(json.dumps(about))
+    with pytest.raises(DataError, match=r"more_roots: .* tiny-lrs3 of seed 20265 is for tests"):
+        SpeechCropDataModule("anything", more_roots=[str(tmp_path)])

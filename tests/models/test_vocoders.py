@@ -144,8 +144,13 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
     speaks = mel_vocoder()
     trunk = speaks.save_pretrained(tmp_path / "mel")
     flags = small_unit_flags(units, voices, trunk, **{"training.lr": 1e-30})
-    folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *flags, "--max_steps", "4")
+    flags = (*flags, "--data.more_roots", f"[{talkers}]", "--max_steps", "4")
+    folder = train(UnitVocoder, talkers, tmp_path / "o", *GAN, *flags)
     model = from_pretrained(folder)
+    record = model.provenance["training"]
+    assert record["data"] == f"{talkers.name}; {talkers.name}"
+    assert f"--data.more_roots [{talkers.name}]" in record["stage vocoder"]
+    assert str(tmp_path) not in str(record), "folders of the machine stay there"
     ours, theirs = model.network.generator.vocoder.state_dict(), speaks.network.state_dict()
     assert all(torch.allclose(ours[key], theirs[key]) for key in theirs), "it started from there"
     made = model.vocode([0, 3, 5], speaker=torch.rand(64))

@@ -21,6 +21,7 @@ from zoo.data.audio_visual import (
     detect_dataset,
     read_split,
 )
+from zoo.data.corpora.about import refuse_test_corpus
 from zoo.data.loading import LengthBatches, ReportingLoader, per_process
 from zoo.errors import DataError
 
@@ -80,6 +81,9 @@ class RecordingsDataModule(AudioVisualDataModule):
         max_seconds: longer utterances are left out of training.
         more_roots: further datasets, whose training split (of the same name) is trained on as well;
             what they are is told by their files.
+
+    Raises:
+        DataError: one of `more_roots` is a corpus that is kept for tests.
     """
 
     def __init__(
@@ -107,6 +111,8 @@ class RecordingsDataModule(AudioVisualDataModule):
             seed=seed,
         )
         self.variation, self.more_roots = variation, tuple(more_roots or ())
+        for folder in self.more_roots:
+            refuse_test_corpus(folder, "more_roots:")
         self._decoded: dict[str, SpeechInMemory] = {}
 
     def recordings(self, split: str) -> SpeechInMemory:

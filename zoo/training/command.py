@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightning import Trainer
 
-from zoo.data.corpora.about import TEST_SEED, about_corpus
+from zoo.data.corpora.about import refuse_test_corpus
 from zoo.errors import ConfigError, DataError
 from zoo.hub.config import ZooConfig
 from zoo.hub.module import ZooModule
@@ -29,6 +30,8 @@ from zoo.training.recipe import Recipe, Stage
 from zoo.training.sharding import keep_scalars_whole
 
 logger = logging.getLogger(__name__)
+# /data/lrs3, ../lrs3, ~/lrs3, alone or in a list; neither owner/name nor an address
+_FOLDERS = re.compile(r"""(?<![\w.~:/-])(?:~|\.{1,2})?/[^\s,'"\[\]]+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +115,7 @@ def run(arguments: TrainArguments, model_class: type[ZooModule]) -> Path:
             f"--data {arguments.data}: there is no such folder; give the dataset's root "
             "(`zoo corpus make tiny-flickr8k DIR` makes a small one)"
         )
-    about = about_corpus(arguments.data)
-    if about is not None and about.is_for_tests:
-        raise DataError(
-            f"--data {arguments.data}: {about.name} of seed {about.seed} is for tests, as all of seed "
-            f"{TEST_SEED} and above; make one of another seed (`zoo corpus make --seed`)"
-        )
+    refuse_test_corpus(arguments.data)
     config = model_class.Config.preset(arguments.preset)
     if arguments.ablation is not None:
         config = _ablated(config, model_class.recipe(config), arguments.ablation)
@@ -169,7 +167,7 @@ def _run_stage(
         cli.folder,
         stage=stage.name,
         command=_command(arguments, stage),
-        data=Path(arguments.data),
+        data=[Path(arguments.data), *map(Path, getattr(cli.datamodule, "more_roots", ()))],
     )
 
 
@@ -179,7 +177,7 @@ def _command(arguments: TrainArguments, stage: Stage) -> str:
     if arguments.ablation:
         text += f" --ablation {arguments.ablation}"
     init = f" --init {Path(arguments.init).name}" if arguments.init else ""
-    flags = " ".join(arguments.rest)
+    flags = _FOLDERS.sub(lambda folder: Path(folder[0]).name, " ".join(arguments.rest))
     return f"{text} --seed {arguments.seed}{init} {flags}".rstrip()
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,13 @@ def is_finished(folder: Path) -> bool:
 
 
 def export_best(
-    trainer: Trainer, model: ZooModule, folder: Path, *, stage: str, command: str, data: Path
+    trainer: Trainer,
+    model: ZooModule,
+    folder: Path,
+    *,
+    stage: str,
+    command: str,
+    data: Sequence[Path],
 ) -> None:
     """Write the best weights of a run as a zoo folder `folder/model` (rank 0 only).
 
@@ -115,7 +122,7 @@ def export_best(
         before[f"{name}, before"] = before.pop(name)
     model.provenance["training"] = {
         **before,
-        "data": describe_data(data),
+        "data": "; ".join(map(describe_data, data)),
         name: "`{command}`: {steps} steps, {minutes} min, {hardware}; kept {kept}".format(**record),
     }
     model.save_pretrained(folder / "model", overwrite=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zoo.errors import DataError
+
 ABOUT: Final = "zoo_corpus.json"
 TEST_SEED: Final = 20260
 """Generated corpora of this seed and above are for tests; none is ever trained on."""
@@ -37,6 +39,20 @@ class CorpusAbout:
     def __str__(self) -> str:
         counts = [f"{count} {split}" for split, count in self.sizes.items()]
         return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages])})"
+
+
+def refuse_test_corpus(root: str | Path, flag: str = "--data") -> None:
+    """Stop a training run on a corpus that is kept for tests.
+
+    Raises:
+        DataError: it is one; the message names it and the `flag` it was given by.
+    """
+    about = about_corpus(root)
+    if about is not None and about.is_for_tests:
+        raise DataError(
+            f"{flag} {root}: {about.name} of seed {about.seed} is for tests, as all of seed "
+            f"{TEST_SEED} and above; make one of another seed (`zoo corpus make --seed`)"
+        )
 
 
 def about_corpus(root: str | Path) -> CorpusAbout | None:
