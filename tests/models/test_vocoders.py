@@ -33,6 +33,8 @@ SMALL_UNIT = {
     **{f"network.{name}": value for name, value in NARROW.items()},
     "network.embedding_size": 8,
     "trunk_source": None,
+    "training.crop_samples": 12_800,
+    "training.guess_updates": 0,
 }
 FLAGS = tuple(word for k, v in NARROW.items() for word in (f"--model.config.{k}", str(v)))
 

@@ -78,11 +78,16 @@ class MelVocoderConfig(ZooConfig):
 
     @classmethod
     def tiny_hifigan(cls) -> MelVocoderConfig:
-        """The paper's shape at the same size."""
+        """The paper's shape at the same size; it starts from weights that small budgets can move."""
         return cls(
             hifigan=HiFiGANConfig.mel_16k().replace(
-                channels=128, block_kernels=(3, 7), block_dilations=((1, 3, 5), (1, 3, 5))
+                channels=208,
+                block_kernels=(3, 7),
+                block_dilations=((1, 3, 5), (1, 3, 5)),
+                initial_std=None,
             ),
             discriminators=DiscriminatorConfig.tiny(),
-            training=VocoderTrainingConfig.tiny().replace(gan_start=2000, total_steps=3200),
+            training=VocoderTrainingConfig.tiny().replace(
+                batch_size=8, crop_samples=9600, envelope_weight=5.0, total_steps=4000
+            ),
         )

@@ -85,16 +85,17 @@ class UnitVocoderConfig(ZooConfig):
             unit_source="hubert_units.tiny-km1000",
             trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
-            training=VocoderTrainingConfig.tiny().replace(total_steps=2000),
+            training=VocoderTrainingConfig.tiny().replace(
+                crop_samples=32_000, envelope_weight=3.0, guess_updates=3000, total_steps=3180
+            ),
         )
 
     @classmethod
     def tiny_km200(cls) -> UnitVocoderConfig:
-        """The same, without context, of the units that Lip2Speech-Unit reads from lips."""
+        """The same of the units that Lip2Speech-Unit reads from lips."""
         return cls.tiny().replace(
             **{
                 "network.num_units": 200,
-                "network.context": None,
                 "inventory": "tiny-hubert-it3/L2/km200",
                 "unit_source": "hubert_units.tiny-km200",
             }
