@@ -197,7 +197,8 @@ def test_the_vocoder_starts_from_a_unit_vocoder(tmp_path: Path) -> None:
     assert torch.allclose(made, speaks.network(units, speaker=voice).waveform, atol=1e-5)
     model.vocoder(units, torch.randn(2, 80, 8), voice).square().sum().backward()
     assert model.vocoder.generator.conv_pre.weight.grad[:, :80].any(), "the mel can be learned"
-    for changes in ({"num_units": 100}, {"istft.width": 48}, {"speaker": "id"}):
+    differ = ({"num_units": 100}, {"istft.width": 48}, {"speaker": "id"}, {"context": None})
+    for changes in differ:
         other = UnitVocoder(
             speaks.config.replace(**{f"network.{key}": value for key, value in changes.items()})
         )

@@ -92,7 +92,9 @@ def test_vocoder(vocoder: Pair) -> None:
     model, golden = vocoder
     io = golden.io
     with torch.inference_mode():
-        assert_parity(model.vocoder.condition(io["code"]), io["unit_condition"], "unit_condition")
+        units, voice = model.vocoder.condition(io["code"], io["spkr"]).chunk(2, dim=1)
+        assert_parity(units, io["unit_condition"], "unit_condition")
+        assert torch.equal(voice[..., 0], model.vocoder.spkr(io["spkr"]))
         made = model.vocoder(io["code"], io["mel"], io["spkr"])
     assert_parity(made, io["waveform"], "waveform", tolerance=1e-5, atol=1e-5)
 

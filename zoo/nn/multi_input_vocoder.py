@@ -16,10 +16,12 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
 from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder, ISTFTVocoderConfig
-from zoo.nn.unit_hifigan import UnitHiFiGAN
+from zoo.nn.unit_hifigan import ContextConfig, UnitHiFiGAN, context_blocks
 
 MEL_FRAMES = 2
 """Mel frames of 10 ms a unit of 20 ms."""
+# what context makes of embeddings exceeds them, by less than this factor
+_ROOM = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class MultiInputVocoderConfig(ZooConfig):
     """Width of the speaker vector."""
     dropout: float = 0.1
     """On the units, in training."""
+    context: ContextConfig | None = None
+    """Blocks that look at the neighbours of every unit (ours), see `UnitHiFiGANConfig`."""
     generator: HiFiGANConfig = field(default_factory=HiFiGANConfig.multi_input)
     """The trunk."""
     istft: ISTFTVocoderConfig | None = None
@@ -63,6 +67,7 @@ class MultiInputVocoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(width, width)
         self.spkr = nn.Linear(config.speaker_size, width)
+        self.context = context_blocks(config.context, 2 * width)
         self.generator: HiFiGAN | ISTFTVocoder | GuessedMelVocoder
         channels = config.num_mels + 2 * width
         if config.istft is None:
@@ -88,20 +93,22 @@ class MultiInputVocoder(nn.Module):
             or shapes != (self.dict.weight.shape, self.config.speaker_size)
             or other.config.in_channels != 2 * width
             or own.vocoder.config != theirs.vocoder.config
+            or self.config.context != other.config.context
         ):
             raise ConfigError(
                 "a multi-input vocoder can only start from a unit vocoder with the same units, "
-                f"speaker vector and inverse-STFT head: {self.config}, not {other.config}"
+                f"speaker vector, context and inverse-STFT head: {self.config}, not {other.config}"
             )
         assert other.spkr is not None
         self.dict.load_state_dict(other.dict.state_dict())
         self.spkr.load_state_dict(other.spkr.state_dict())
+        self.context.load_state_dict(other.context.state_dict())
         # a unit twice: of each output's two taps the one of its own unit; far to the right, GELU is
         # the identity
         twice = torch.zeros_like(self.upsampler.weight)
         twice[:, :, 1] = twice[:, :, 2] = torch.eye(width)
         self.upsampler.weight.copy_(twice)
-        shift = 6.0 + float(self.dict.weight.abs().max())
+        shift = 6.0 + _ROOM * float(self.dict.weight.abs().max())
         assert self.upsampler.bias is not None
         self.upsampler.bias.fill_(shift)
         self.fc.weight.copy_(torch.eye(width))
@@ -127,8 +134,7 @@ class MultiInputVocoder(nn.Module):
                 f"{units.shape[1]} units need {MEL_FRAMES * units.shape[1]} mel frames, "
                 f"got {mel.shape[2]}"
             )
-        voice = self.spkr(speaker).unsqueeze(2).expand(-1, -1, mel.shape[2])
-        condition = torch.cat([self.condition(units), voice], dim=1)
+        condition = self.condition(units, speaker)
         made: Tensor
         if isinstance(self.generator, ISTFTVocoder):
             made = self.generator(mel, condition)
@@ -136,7 +142,10 @@ class MultiInputVocoder(nn.Module):
             made = self.generator(torch.cat([mel, condition], dim=1))
         return made
 
-    def condition(self, units: Tensor) -> Tensor:
-        """Units (B, T / 2) as features (B, C, T) at the mel's rate."""
-        x = F.gelu(self.upsampler(self.dict(units).transpose(1, 2)))
-        return torch.as_tensor(self.fc(self.dropout(x.transpose(1, 2)))).transpose(1, 2)
+    def condition(self, units: Tensor, speaker: Tensor) -> Tensor:
+        """Units (B, T / 2) and speaker (B, speaker_size) as features (B, 2 C, T) at the mel's rate."""
+        voice = self.spkr(speaker).unsqueeze(1).expand(-1, units.shape[1], -1)
+        known, voice = self.context(torch.cat([self.dict(units), voice], dim=2)).chunk(2, dim=2)
+        x = F.gelu(self.upsampler(known.transpose(1, 2)))
+        x = self.fc(self.dropout(x.transpose(1, 2)))
+        return torch.cat([x, voice.repeat_interleave(MEL_FRAMES, dim=1)], dim=2).transpose(1, 2)

@@ -105,6 +105,14 @@ class UnitHiFiGANConfig(ZooConfig):
         return cls(num_units=100, durations=None)
 
 
+def context_blocks(config: ContextConfig | None, channels: int) -> nn.Sequential:
+    """Blocks (B, T, channels) -> (B, T, channels) of a configuration; None has none."""
+    if config is None:
+        return nn.Sequential()
+    shape = (channels, config.ffn_size, config.kernel)
+    return nn.Sequential(*(ConvNeXtBlock(*shape) for _ in range(config.num_blocks)))
+
+
 @dataclass(frozen=True)
 class Resynthesis:
     """What a unit vocoder gives.
@@ -138,10 +146,7 @@ class UnitHiFiGAN(nn.Module):
         if config.durations is not None:
             sizes = config.durations
             self.dur_predictor = DurationPredictor(width, sizes.hidden, sizes.kernel, sizes.dropout)
-        self.context = nn.ModuleList()
-        if config.context is not None:
-            shape = (config.in_channels, config.context.ffn_size, config.context.kernel)
-            self.context.extend(ConvNeXtBlock(*shape) for _ in range(config.context.num_blocks))
+        self.context = context_blocks(config.context, config.in_channels)
         self.generator: HiFiGAN | GuessedMelVocoder
         if config.istft is None:
             self.generator = HiFiGAN(config.in_channels, config.generator)
@@ -196,9 +201,7 @@ class UnitHiFiGAN(nn.Module):
         parts = [repeat_to(part, length) for part in parts]
         if self.spkr is not None and speaker is not None:
             parts.append(self.spkr(speaker).unsqueeze(2).expand(-1, -1, length))
-        x = torch.cat(parts, dim=1).transpose(1, 2)
-        for block in self.context:
-            x = block(x)
+        x: Tensor = self.context(torch.cat(parts, dim=1).transpose(1, 2))
         return x.transpose(1, 2)
 
     def predict_durations(self, units: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from zoo.nn.gan_discriminators import DiscriminatorConfig
 from zoo.nn.istft_vocoder import ISTFTVocoderConfig
 from zoo.nn.lip_to_units import LipToUnitsConfig
 from zoo.nn.multi_input_vocoder import MultiInputVocoderConfig
+from zoo.nn.unit_hifigan import ContextConfig
 from zoo.training.settings import DecayedTrainingSettings
 from zoo.training.vocoder import VocoderTrainingConfig
 from zoo.video.mouth_window import MouthWindow
@@ -162,7 +163,11 @@ class Lip2SpeechUnitConfig(ZooConfig):
     def tiny(cls) -> Lip2SpeechUnitConfig:
         """Both stages, small; trained by this project."""
         vocoder = MultiInputVocoderConfig(
-            num_units=200, embedding_size=64, istft=ISTFTVocoderConfig.tiny(), guesses_mel=True
+            num_units=200,
+            embedding_size=64,
+            context=ContextConfig(),
+            istft=ISTFTVocoderConfig.tiny(),
+            guesses_mel=True,
         )
         first = FirstStageTraining(
             batch_size=16,
