@@ -61,3 +61,10 @@ def test_silence_does_not_count_and_breaks_nothing(mel: MelFrontEnd) -> None:
 def test_what_is_shorter_than_a_window_is_one(mel: MelFrontEnd) -> None:
     real = mel(syllables(0.2))
     assert float(envelope_distance(real, real, mel.config)) < 1e-4
+
+
+def test_half_precision_around_it_changes_nothing(mel: MelFrontEnd) -> None:
+    real, made = mel(syllables()), mel(syllables(per_second=2.7))
+    whole = envelope_distance(made, real, mel.config)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(envelope_distance(made, real, mel.config), whole)

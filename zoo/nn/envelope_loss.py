@@ -48,8 +48,9 @@ def envelope_distance(made: Tensor, real: Tensor, mel: MelConfig) -> Tensor:
 
 def _loudness(log_mel: Tensor, bands: Tensor) -> Tensor:
     """(B, num_mels, T) -> (B, bands, T)."""
-    power = log_mel.float().clamp(max=_LOUDEST).exp().square()
-    return (bands @ power + _TINY).sqrt()
+    with torch.autocast(log_mel.device.type, enabled=False):
+        power = log_mel.float().clamp(max=_LOUDEST).exp().square()
+        return (bands @ power + _TINY).sqrt()
 
 
 @lru_cache(maxsize=8)
