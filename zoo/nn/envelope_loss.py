@@ -6,13 +6,13 @@ Taal et al., "An Algorithm for Intelligibility Prediction of Time-Frequency Weig
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from zoo.audio.mel import MelConfig, mel_filterbank
+from zoo.audio.mel import MelFrontEnd
 
 _BANDS: Final = 15  # thirds of an octave
 _LOWEST_HZ: Final = 150.0  # middle of the first
@@ -24,7 +24,7 @@ _TINY: Final = 1e-9
 _LOUDEST: Final = 6.0
 
 
-def envelope_distance(made: Tensor, real: Tensor, mel: MelConfig) -> Tensor:
+def envelope_distance(made: Tensor, real: Tensor, mel: MelFrontEnd) -> Tensor:
     """One minus the mean correlation of the bands' loudness in windows of 384 ms, in [0, 2].
 
     Silent windows of `real` do not count, nor does how loud `made` is.
@@ -34,10 +34,13 @@ def envelope_distance(made: Tensor, real: Tensor, mel: MelConfig) -> Tensor:
         real: likewise.
         mel: the front-end of both; its power must be 1.
     """
-    length = min(made.shape[2], max(2, round(_SECONDS * mel.sample_rate / mel.hop_length)))
+    config = mel.config
+    window = max(2, round(_SECONDS * config.sample_rate / config.hop_length))
+    length = min(made.shape[2], window)
     step = max(1, length // _STEPS)
-    bands = third_octaves(mel).to(made.device)
-    ours, theirs = (_loudness(x, bands).unfold(2, length, step) for x in (made, real))
+    with torch.autocast(made.device.type, enabled=False):
+        bands = third_octaves(mel)
+        ours, theirs = (_loudness(x, bands).unfold(2, length, step) for x in (made, real))
     power = theirs.square().sum(dim=(1, 3))  # (B, windows)
     heard = power > _RANGE * power.amax(dim=1, keepdim=True)
     ours, theirs = (x - x.mean(dim=3, keepdim=True) for x in (ours, theirs))
@@ -48,30 +51,20 @@ def envelope_distance(made: Tensor, real: Tensor, mel: MelConfig) -> Tensor:
 
 def _loudness(log_mel: Tensor, bands: Tensor) -> Tensor:
     """(B, num_mels, T) -> (B, bands, T)."""
-    with torch.autocast(log_mel.device.type, enabled=False):
-        power = log_mel.float().clamp(max=_LOUDEST).exp().square()
-        return (bands @ power + _TINY).sqrt()
+    power = log_mel.float().clamp(max=_LOUDEST).exp().square()
+    return (bands @ power + _TINY).sqrt()
 
 
-@lru_cache(maxsize=8)
-def third_octaves(mel: MelConfig) -> Tensor:
+def third_octaves(mel: MelFrontEnd) -> Tensor:
     """Which of a front-end's bands lie in which third of an octave, (15, num_mels) of 0 and 1.
 
     A third without a band (narrow ones at few mels) takes the nearest.
     """
-    bank = mel_filterbank(
-        sample_rate=mel.sample_rate,
-        n_fft=mel.n_fft,
-        num_mels=mel.num_mels,
-        min_hz=mel.min_hz,
-        max_hz=mel.max_hz,
-        scale=mel.scale,
-        unit_area=False,
-    )
-    bins = torch.linspace(0, mel.sample_rate / 2, bank.shape[1])
+    bank = mel.bank
+    bins = torch.linspace(0, mel.config.sample_rate / 2, bank.shape[1], device=bank.device)
     centers = (bank @ bins) / bank.sum(dim=1).clamp(min=_TINY)
-    middles = _LOWEST_HZ * 2 ** (torch.arange(_BANDS) / 3)
+    middles = _LOWEST_HZ * 2 ** (torch.arange(_BANDS, device=bank.device) / 3)
     octaves = (centers.clamp(min=1.0).log2() - middles.log2()[:, None]).abs()
     inside = octaves < 1 / 6
-    nearest = torch.nn.functional.one_hot(octaves.argmin(dim=1), len(centers)).bool()
+    nearest = F.one_hot(octaves.argmin(dim=1), len(centers)).bool()
     return torch.where(inside.any(dim=1, keepdim=True), inside, nearest).float()

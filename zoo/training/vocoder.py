@@ -261,7 +261,7 @@ class GANVocoder(ZooModule):
     def envelope_losses(self, made: Tensor, real: Tensor, mel: MelFrontEnd) -> dict[str, Tensor]:
         """The weighted distance of the envelopes of log-mels (B, C, T); none where it has no weight."""
         weight = self.vocoder_training.envelope_weight
-        return {"envelope": weight * envelope_distance(made, real, mel.config)} if weight else {}
+        return {"envelope": weight * envelope_distance(made, real, mel)} if weight else {}
 
     def _discriminator_loss(self, real: Tensor, made: Tensor) -> Tensor:
         assert self.discriminators is not None
