@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=lambda text: text.split(","),
         help="only these of a corpus in several languages, e.g. es,fr",
     )
+    make.add_argument(
+        "--timbres",
+        type=int,
+        metavar="N",
+        help="draw N timbres for the training people, in place of the 44 that espeak-ng has",
+    )
     show = actions.add_parser(
         "show", help="write a picture of pictures with captions, or of talking faces"
     )
@@ -56,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             clips=args.clips,
             workers=args.workers,
             languages=args.languages,
+            timbres=args.timbres,
         )
         console.print(f"{args.name} is in {folder}", soft_wrap=True)
     else:

@@ -25,6 +25,7 @@ CORPORA: Final[dict[str, Corpus]] = {
         "talking faces that say short English sentences, laid out as LRS3-TED",
         "clips",
         "zoo.data.corpora.tiny_lrs3",
+        draws_timbres=True,
     ),
     "tiny-lrs-voxmm": Corpus(
         "the same under worse conditions, with distorted sound, laid out as LRS-VoxMM",
@@ -50,8 +51,9 @@ def make(
     clips: int | Mapping[str, int] = 1000,
     workers: int | None = None,
     languages: Sequence[str] | None = None,
+    timbres: int | None = None,
 ) -> Path:
-    """Write a corpus; the bytes of every file depend on name, seed, clips and languages only.
+    """Write a corpus; the bytes of every file depend on the arguments only, but for `workers`.
 
     Args:
         name: A key of `CORPORA`.
@@ -61,6 +63,8 @@ def make(
             for each of the three.
         workers: Worker processes; None is one a core, 1 works in this process.
         languages: Only these of a corpus in several languages; None is all of them.
+        timbres: Draw as many timbres for the training people, in place of the 44 of espeak-ng; dev
+            and test stay as they are.
 
     Raises:
         DataError: Unknown name or language, folder not empty, or numbers that cannot be met.
@@ -72,5 +76,12 @@ def make(
         raise DataError(f"clips must give at least one each to train, dev and test; got {sizes}")
     path = Path(folder)
     return build(
-        name, CORPORA[name], path, seed=seed, sizes=sizes, workers=workers, languages=languages
+        name,
+        CORPORA[name],
+        path,
+        seed=seed,
+        sizes=sizes,
+        workers=workers,
+        languages=languages,
+        timbres=timbres,
     )

@@ -24,12 +24,14 @@ class CorpusAbout:
         seed: what it was drawn with.
         sizes: split -> pictures or clips.
         languages: those it was restricted to; empty where it was not.
+        timbres: how many were drawn for its training people; 0 where they have espeak-ng's.
     """
 
     name: str
     seed: int
     sizes: Mapping[str, int]
     languages: tuple[str, ...] = ()
+    timbres: int = 0
 
     @property
     def is_for_tests(self) -> bool:
@@ -38,7 +40,8 @@ class CorpusAbout:
 
     def __str__(self) -> str:
         counts = [f"{count} {split}" for split, count in self.sizes.items()]
-        return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages])})"
+        drawn = [f"{self.timbres} drawn timbres"] if self.timbres else []
+        return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages, *drawn])})"
 
 
 def refuse_test_corpus(root: str | Path, flag: str = "--data") -> None:
@@ -64,6 +67,7 @@ def about_corpus(root: str | Path) -> CorpusAbout | None:
             seed=int(about["seed"]),
             sizes=dict(about.get("sizes", {})),
             languages=tuple(about.get("languages", ())),
+            timbres=int(about.get("timbres", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -40,13 +40,15 @@ class Corpus:
             `plan(seed, sizes)` -> jobs, each with a `.spoken.split`; `work(folder, job)` -> ground
             truth, in worker processes, so both pickle; `finish(folder, jobs)` writes the index
             files.
-        languages: Those that are spoken, if `plan` takes some of them as a third argument.
+        languages: Those that are spoken, if `plan` takes some of them as `languages`.
+        draws_timbres: Whether `plan` takes a number of drawn `timbres`.
     """
 
     about: str
     unit: str
     module: str
     languages: tuple[str, ...] = ()
+    draws_timbres: bool = False
 
     @property
     def plan(self) -> Callable[..., list[Any]]:
@@ -88,29 +90,37 @@ def build(
     sizes: Mapping[str, int],
     workers: int | None,
     languages: Sequence[str] | None = None,
+    timbres: int | None = None,
 ) -> Path:
     """Make a corpus beside `folder` and rename it into place when it is complete."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not empty: name a new folder for the corpus {name}")
-    chosen = _chosen_languages(name, corpus, languages)
-    jobs = corpus.plan(seed, sizes, *([chosen] if chosen else []))
+    chosen: dict[str, Any] = {}
+    if languages is not None:
+        chosen["languages"] = _chosen_languages(name, corpus, languages)
+    if timbres is not None:
+        chosen["timbres"] = _checked_timbres(name, corpus, timbres)
+    jobs = corpus.plan(seed, sizes, **chosen)
     with _published(folder) as draft:
         truths = list(_progress(name, _work(corpus, draft, jobs, workers), len(jobs)))
         corpus.finish(draft, jobs)
         _write_truth(draft, jobs, truths)
         about = {"name": name, "seed": seed, "sizes": dict(sizes), "zoo_version": __version__}
-        if chosen:
-            about["languages"] = list(chosen)
+        about |= chosen
         (draft / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return folder
 
 
-def _chosen_languages(
-    name: str, corpus: Corpus, languages: Sequence[str] | None
-) -> tuple[str, ...]:
-    """The languages asked for, in the corpus's order; none where all or nothing was asked for."""
-    if languages is None:
-        return ()
+def _checked_timbres(name: str, corpus: Corpus, timbres: int) -> int:
+    if not corpus.draws_timbres:
+        raise DataError(f"{name} has espeak-ng's timbres, and takes no number of drawn ones")
+    if timbres < 1:
+        raise DataError(f"{name}: its training people need timbres; got a number of {timbres}")
+    return timbres
+
+
+def _chosen_languages(name: str, corpus: Corpus, languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages asked for, in the corpus's order."""
     unknown = sorted(set(languages) - set(corpus.languages))
     if unknown or not languages:
         known = ", ".join(corpus.languages) or "one language only, and takes no choice"

@@ -112,6 +112,7 @@ def plan_clips(
     language: str = "en",
     wild: bool = False,
     sentences: int = 1,
+    timbres: int = 0,
 ) -> list[Clip]:
     """Draw `count` clips of a split.
 
@@ -125,9 +126,10 @@ def plan_clips(
         language: One of `lexicon.LANGUAGES`.
         wild: Poor light, noise, blur and lively heads.
         sentences: How many to a clip.
+        timbres: How many are drawn for the training people; 0 leaves them those of espeak-ng.
     """
     rng = np.random.default_rng([seed, stream])
-    talkers = draw_talkers(seed, language)[split]
+    talkers = draw_talkers(seed, language, timbres)[split]
     order = rng.permutation(len(talkers))
     clips: list[Clip] = []
     for number, first in enumerate(range(0, count, CLIPS_A_VIDEO)):

@@ -10,7 +10,9 @@ also mean one speaker a process: parallel work goes to worker processes, never t
 from __future__ import annotations
 
 import _ctypes
+import atexit
 import ctypes
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.corpora.timbres import definition, drawn_number
 from zoo.errors import ZooError
 
 # speak_lib.h: names as there
@@ -62,7 +65,8 @@ class Voice:
 
     Attributes:
         language: one of `languages()`, in any case, e.g. `"en-us"`, `"en"` (British), `"es"`, `"fr"`.
-        variant: timbre, one of `variants()`, or None for the language's plain voice.
+        variant: timbre, one of `variants()`, one that `zoo.data.corpora.timbres` draws, or None for
+            the language's plain voice.
         pitch: 0 to 100, 50 is the variant's own.
         pitch_range: 0 (monotone) to 100, 50 is the variant's own.
         rate: words a minute, 80 to 450.
@@ -87,6 +91,8 @@ class Voice:
         language = _known(self.language, languages(), "language")
         if self.variant is None:
             return language
+        if drawn_number(self.variant) is not None:
+            return f"{language}+{self.variant}"
         return f"{language}+{_known(self.variant, variants(), 'variant')}"
 
 
@@ -146,7 +152,7 @@ def speak(text: str, voice: Voice | None = None) -> Utterance:
         return 0
 
     callback = _Callback(collect)  # kept alive by this frame while the library may call it
-    with _library(callback) as (library, rate):
+    with _library(callback, _data_folder_for(voice.variant)) as (library, rate):
         _choose(library, voice)
         data = text.encode() + b"\0"
         if library.espeak_Synth(data, len(data), 0, 1, 0, _CHARS_UTF8, None, None) != 0:
@@ -157,14 +163,14 @@ def speak(text: str, voice: Voice | None = None) -> Utterance:
 
 
 @contextmanager
-def _library(callback: ctypes._FuncPointer) -> Iterator[tuple[ctypes.CDLL, float]]:
+def _library(callback: ctypes._FuncPointer, data: Path) -> Iterator[tuple[ctypes.CDLL, float]]:
     path = espeakng_loader.get_library_path()
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise ZooError(f"cannot load espeak-ng from {path}: {error}") from error
     try:
-        folder = str(_data_folder()).encode()
+        folder = str(data).encode()
         rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, folder, _INITIALIZE)
         if rate <= 0:
             raise ZooError(f"espeak-ng does not start with its data folder {folder.decode()}")
@@ -178,6 +184,33 @@ def _library(callback: ctypes._FuncPointer) -> Iterator[tuple[ctypes.CDLL, float
 
 def _data_folder() -> Path:
     return Path(espeakng_loader.get_data_path())
+
+
+def _data_folder_for(variant: str | None) -> Path:
+    """Where espeak-ng finds a timbre."""
+    number = drawn_number(variant)
+    if number is None:
+        return _data_folder()
+    folder = _with_drawn_timbre()
+    file = folder / "voices" / "!v" / str(variant)
+    if not file.is_file():
+        for other in file.parent.iterdir():  # espeak-ng reads all there are, and only 350
+            other.unlink()
+        file.write_text(definition(number), encoding="ascii")
+    return folder
+
+
+@cache
+def _with_drawn_timbre() -> Path:
+    """The library's data with room for a drawn timbre; goes when the process ends."""
+    scratch = tempfile.TemporaryDirectory(prefix="zoo-espeak-")
+    atexit.register(scratch.cleanup)
+    folder = Path(scratch.name)
+    (folder / "voices" / "!v").mkdir(parents=True)
+    for entry in _data_folder().iterdir():
+        if entry.name != "voices":
+            (folder / entry.name).symlink_to(entry)
+    return folder
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

@@ -9,6 +9,7 @@ import soxr
 from numpy.typing import NDArray
 
 from zoo.data.corpora.espeak import Utterance, Voice, speak
+from zoo.data.corpora.timbres import COUNT, drawn_name
 
 SAMPLE_RATE = 16000
 # timbres that sound like people: no whisper, robot, Klatt or comic voices, none that drags
@@ -42,11 +43,19 @@ class Recording:
     snr_db: float
 
 
-def draw_speakers(seed: int, splits: tuple[str, str, str]) -> dict[str, list[Speaker]]:
+def draw_speakers(
+    seed: int, splits: tuple[str, str, str], timbres: int = 0
+) -> dict[str, list[Speaker]]:
     """Disjoint speakers for a training and two held-out splits.
 
     The seed draws their accents, pitches, paces and tracts; which timbre belongs to which split
     is the same for every seed, so that no held-out voice of one corpus trains in another.
+
+    Args:
+        seed: draws everything else.
+        splits: names of the three.
+        timbres: training speakers with as many timbres of their own, drawn by the seed as well,
+            in place of those with espeak-ng's.
     """
     order = [TIMBRES[int(k)] for k in np.random.default_rng(0).permutation(len(TIMBRES))]
     rng = np.random.default_rng([seed, 1])
@@ -54,10 +63,20 @@ def draw_speakers(seed: int, splits: tuple[str, str, str]) -> dict[str, list[Spe
     train, dev, test = splits
     cut = len(speakers) - 2 * HELD_OUT_TIMBRES
     return {
-        train: speakers[:cut],
+        train: _drawn_speakers(seed, timbres, len(order)) if timbres else speakers[:cut],
         dev: speakers[cut : cut + HELD_OUT_TIMBRES],
         test: speakers[cut + HELD_OUT_TIMBRES :],
     }
+
+
+def _drawn_speakers(seed: int, count: int, others: int) -> list[Speaker]:
+    """Speakers of drawn timbres, numbered after the `others`."""
+    rng = np.random.default_rng([seed, 15])
+    numbers = rng.choice(COUNT, count, replace=False)
+    return [
+        Speaker(others + 1 + k, _draw_voice(drawn_name(int(number)), rng))
+        for k, number in enumerate(numbers)
+    ]
 
 
 def _draw_voice(timbre: str, rng: np.random.Generator) -> Voice:

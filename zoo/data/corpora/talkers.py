@@ -12,6 +12,7 @@ from zoo.data.corpora.build import SPLITS
 from zoo.data.corpora.identity import Identity, draw_identity
 from zoo.data.corpora.motion import MOODS
 from zoo.data.corpora.speakers import Speaker, draw_speakers
+from zoo.data.corpora.timbres import drawn_number, is_high
 
 _FEMALE: Final = frozenset(
     [
@@ -65,12 +66,13 @@ class Talker:
         return replace(self.speaker, voice=changed)
 
 
-def draw_talkers(seed: int, language: str = "en") -> dict[str, list[Talker]]:
+def draw_talkers(seed: int, language: str = "en", timbres: int = 0) -> dict[str, list[Talker]]:
     """Disjoint people for train, dev and test, two of each timbre.
 
-    As for `draw_speakers`, the seed draws everything but which timbre belongs to which split.
+    As for `draw_speakers`, the seed draws everything but which timbre belongs to which split, and
+    `timbres` are drawn for the training people.
     """
-    speakers = draw_speakers(seed, SPLITS)
+    speakers = draw_speakers(seed, SPLITS, timbres)
     return {
         split: [_talker(seed, one, build, language) for one in speakers[split] for build in (0, 1)]
         for split in SPLITS
@@ -88,8 +90,13 @@ def _talker(seed: int, speaker: Speaker, build: int, language: str) -> Talker:
         pitch=int(rng.integers(pitch[0], pitch[1] + 1)),
         rate=int(rng.integers(_RATES[0], _RATES[1] + 1)),
     )
-    face = draw_identity(rng, bearded=voice.variant not in _FEMALE)
+    face = draw_identity(rng, bearded=not _is_female(voice.variant))
     return Talker(number, Speaker(number, voice), face)
+
+
+def _is_female(variant: str | None) -> bool:
+    number = drawn_number(variant)
+    return variant in _FEMALE if number is None else is_high(number)
 
 
 def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,16 +37,17 @@ class Job:
         return f"{self.part}/{self.spoken.video.id}/{_FIRST[self.part] + self.spoken.number:05d}"
 
 
-def plan(seed: int, sizes: Mapping[str, int]) -> list[Job]:
-    """Everything there is to film."""
+def plan(seed: int, sizes: Mapping[str, int], timbres: int = 0) -> list[Job]:
+    """Everything there is to film; the training people with `timbres` drawn ones, if any."""
+    clips = partial(plan_clips, seed, timbres=timbres)
     long = round(sizes["train"] * _PRETRAIN_SHARE)
-    train = [_with_quirk(k, c) for k, c in enumerate(plan_clips(seed, 20, "train", sizes["train"]))]
-    pretrain = plan_clips(seed, 23, "train", max(1, long), sentences=_SENTENCES)
+    train = [_with_quirk(k, c) for k, c in enumerate(clips(20, "train", sizes["train"]))]
+    pretrain = clips(23, "train", max(1, long), sentences=_SENTENCES)
     return [
         *(Job("trainval", clip) for clip in train),
         *(Job("pretrain", clip) for clip in pretrain),
-        *(Job("trainval", clip) for clip in plan_clips(seed, 21, "dev", sizes["dev"])),
-        *(Job("test", clip) for clip in plan_clips(seed, 22, "test", sizes["test"])),
+        *(Job("trainval", clip) for clip in clips(21, "dev", sizes["dev"])),
+        *(Job("test", clip) for clip in clips(22, "test", sizes["test"])),
     ]
 
 
