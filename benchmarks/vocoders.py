@@ -4,7 +4,8 @@
                                   [--cards]
 
 Clips are made afresh: other seed, held-out voices and sentences. A recording is taken apart (mel; or
-units and voice; or all three) and put together again. Printed with 95 % bootstrap intervals over
+units and voice; or all three) and put together again. A unit vocoder that may be told the pitch is told the
+recording's, and measured once more without it ("pitch guessed"). Printed with 95 % bootstrap intervals over
 recordings (people), beside the recordings as they are and Griffin-Lim of their mel:
 
 - word error rate of judge_asr.tiny;
@@ -19,6 +20,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,12 @@ def inverted(speech: Speech) -> Speech:
     return Speech(through_mel(speech.waveform), RATE)
 
 
+def takes_pitch(model: Any) -> bool:
+    """Whether a vocoder may be told the pitch, or not."""
+    network = getattr(model.config, "network", None)
+    return getattr(network, "f0", "none") == "optional"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", action="append", help="name or folder (default: the shipped)")
@@ -105,7 +113,12 @@ def main() -> int:
         for name in args.model or shipped(MODELS):
             model: Any = zoo.from_pretrained(name).eval()
             found = measure(model.resynthesize, clips, sounds, judges)
-            show(f"{name}, {args.data or f'seed {args.seed}'}", found)
+            where = args.data or f"seed {args.seed}"
+            show(f"{name}, {where}", found)
+            if takes_pitch(model):
+                alone = measure(partial(model.resynthesize, pitch=False), clips, sounds, judges)
+                show(f"{name}, pitch guessed, {where}", alone)
+                found |= {f"pitch guessed, {k}": v for k, v in alone.items()}
             if args.cards:
                 command = f"python benchmarks/vocoders.py --seed {args.seed} --clips {args.clips}"
                 others = {f"{row}, {k}": v for row, own in beside.items() for k, v in own.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,11 @@ def test_the_guessed_mel_is_fitted_first(talkers: Path, tmp_path: Path) -> None:
     theirs = speaks.network.state_dict()
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs), "not spoken"
     data = trained.recipe(trained.config).datamodule(
-        str(talkers), crop_samples=6400, unit_source=str(units), speaker_source=str(voices)
+        str(talkers),
+        crop_samples=6400,
+        unit_source=str(units),
+        speaker_source=str(voices),
+        pitch=trained.config.network.f0,
     )
     batch = next(iter(data.val_dataloader()))
     untrained = UnitVocoder(trained.config).eval()
@@ -197,6 +202,7 @@ def test_envelopes_are_compared_where_they_have_a_weight() -> None:
     model = unit_vocoder(**{"training.envelope_weight": 1.0})
     voices = torch.rand(2, model.config.network.speaker_size)
     batch = {"wav": real[:, 0, :6400], "units": torch.zeros(2, 20).long(), "speaker": voices}
+    batch["f0"] = torch.zeros(2, 20)
     losses = model.guess_losses(batch)
     assert {"guess", "envelope"} <= set(losses)
     losses["envelope"].backward()
@@ -222,7 +228,7 @@ def test_a_recording_is_spoken_by_its_units_in_its_voice(tmp_path: Path) -> None
     sources = {"unit_source": str(units), "speaker_source": str(voices), "inventory": ""}
     model = unit_vocoder(**sources, **{"network.speaker_size": 64}).eval()
     speech = Speech(torch.randn(16_321) * 0.1, 16_000)
-    made = model.resynthesize(speech).waveform
+    made = model.resynthesize(speech, pitch=False).waveform
     assert made.shape == speech.waveform.shape
     ids, voice = model.describer.units(speech), model.describer.voice(speech)
     spoken = model.vocode(ids, speaker=voice).waveform
@@ -231,6 +237,50 @@ def test_a_recording_is_spoken_by_its_units_in_its_voice(tmp_path: Path) -> None
     table = UnitVocoderConfig.preset("tiny", {"network.speaker": "id"}).replace(**sources)
     with pytest.raises(MediaError, match="are numbers"):
         UnitVocoder(table).eval().resynthesize(speech)
+
+
+def test_a_vocoder_may_be_told_the_pitch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sources = {"unit_source": str(units), "speaker_source": str(voices), "inventory": ""}
+    model = unit_vocoder(**sources, **{"network.speaker_size": 64}).eval()
+    time = torch.arange(16_320) / 16_000
+    hum = sum(torch.sin(2 * math.pi * 150 * k * time) for k in range(1, 20)) / 40
+    speech = Speech(hum, 16_000)
+    ids, voice = model.describer.units(speech), model.describer.voice(speech)
+    f0 = model.describer.pitch(speech, len(ids.ids))
+    assert f0[5:-5].sub(150).abs().max() < 2
+
+    def spoken(f0: torch.Tensor | None = None) -> torch.Tensor:
+        return model.vocode(ids, speaker=voice, f0=f0).waveform
+
+    assert torch.equal(spoken(f0), spoken()), "it starts as if it knew none"
+    torch.nn.init.normal_(model.network.melody.linear.weight)
+    alone = spoken()
+    assert torch.equal(spoken(torch.full_like(f0, -1.0)), alone), "not known is not given"
+    assert not torch.equal(spoken(f0), alone)
+    assert not torch.equal(spoken(f0), spoken(f0 * 2)) and not torch.equal(spoken(f0 * 0), alone)
+    made = model.resynthesize(speech).waveform
+    assert torch.equal(made[: len(alone)], spoken(f0))
+    assert torch.equal(model.resynthesize(speech, pitch=False).waveform[: len(alone)], alone)
+    with pytest.raises(MediaError, match="units need a pitch each, got 3"):
+        spoken(f0[:3])
+    monkeypatch.setattr("zoo.audio.pitch.find_spec", lambda name: None)
+    assert torch.equal(model.resynthesize(speech).waveform[: len(alone)], alone)
+    assert "pip install pyworld" in caplog.text
+
+
+def test_the_pitch_of_some_crops_is_kept_back() -> None:
+    model = unit_vocoder()
+    batch = {"f0": torch.full((64, 5), 120.0)}
+    given = model.train()._pitch(batch)
+    known = (given > 0).all(dim=1)
+    assert torch.equal(known, (given >= 0).any(dim=1)) and 10 < int(known.sum()) < 54
+    assert torch.equal(model.eval()._pitch(batch), batch["f0"])
+    assert unit_vocoder(**{"network.f0": "none"}).train()._pitch({}) is None
+    with pytest.raises(ConfigError, match="pitch_dropout 2"):
+        unit_vocoder(pitch_dropout=2.0)
 
 
 def test_units_say_whether_they_are_reduced() -> None:

@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.errors import CheckpointError, ConfigError, MediaError
+from zoo.audio import as_waveform
+from zoo.audio.pitch import RATE, UNIT_MS, pitch_lacking, unit_pitch
+from zoo.errors import CheckpointError, ConfigError, DataError, MediaError
 from zoo.hub.load import from_pretrained, model_class
 from zoo.hub.paths import cache_root
 from zoo.nn.ge2e import vad_lacking
@@ -36,10 +38,13 @@ class SpeechTargets:
     Attributes:
         units: one (T,) int64 a recording, 50 a second; empty where none were asked for.
         voices: (N, C) float32 unit vectors; (N, 0) where none were asked for.
+        pitches: one (T,) float32 a recording, Hz in the middle of every 20 ms, 0 where nothing is
+            voiced; none where none were asked for.
     """
 
     units: tuple[Tensor, ...]
     voices: Tensor
+    pitches: tuple[Tensor, ...] = ()
 
     @property
     def mean_voice(self) -> Tensor:
@@ -92,7 +97,7 @@ def _warn_once(message: str) -> None:
 
 
 class Describer:
-    """Says units and voice of single recordings; its checkpoints are loaded when first needed.
+    """Says units, voice and pitch of single recordings; its checkpoints are loaded when first needed.
 
     Args:
         unit_source: checkpoint with `extract`.
@@ -131,6 +136,18 @@ class Describer:
             self._loaded["voice"] = load_speaker_encoder(self.speaker_source, device)
         return embed_voice(self._loaded["voice"], speech)
 
+    def pitch(self, speech: SpeechLike, units: int) -> Tensor | None:
+        """Pitch (units,) of a recording, Hz, see `unit_pitch`; None, with a warning, without pyworld.
+
+        Raises:
+            MediaError: the recording cannot be used.
+        """
+        reason = pitch_lacking()
+        if reason is not None:
+            _warn_once(f"the pitch of recordings stays unknown: {reason}")
+            return None
+        return unit_pitch(as_waveform(speech, RATE), units)
+
 
 def load_unit_extractor(source: str, device: str | torch.device | None = None) -> Any:
     """The model with `extract(speech) -> Units` that a source names.
@@ -149,24 +166,39 @@ def speech_targets(
     *,
     unit_source: str | None,
     speaker_source: str | None,
+    pitch: bool = False,
     cache_dir: str | Path | None = None,
 ) -> SpeechTargets:
-    """Units and voices of recordings (S,) at 16 kHz, from the cache where they are there.
+    """Units, voices and pitches of recordings (S,) at 16 kHz, from the cache where they are there.
 
     Args:
         recordings: in the order of the result; gone through twice.
         unit_source: checkpoint with `extract`; None leaves units out.
         speaker_source: checkpoint with `embed`; None leaves voices out.
+        pitch: find pitches as well.
         cache_dir: where the cache lies, if not in its usual place.
+
+    Raises:
+        DataError: pitches are wanted and pyworld is not installed.
     """
+    reason = pitch_lacking() if pitch else None
+    if reason is not None:
+        raise DataError(f"a vocoder that may be given a pitch is trained with it: {reason}")
     waves = list(recordings)
     units = _cached(waves, unit_source, "units", cache_dir, _extract)
     voices = _cached(waves, speaker_source, "voices", cache_dir, _embed)
-    lengths = units.get("lengths", torch.zeros(0, dtype=torch.long)).tolist()
-    ids = units.get("ids", torch.zeros(0, dtype=torch.long)).long()
+    pitches = _cached(waves, "pyworld-dio" if pitch else None, "pitches", cache_dir, _pitched)
     return SpeechTargets(
-        tuple(torch.split(ids, lengths)), voices.get("vectors", torch.zeros(len(waves), 0))
+        _split(units, "ids", torch.long),
+        voices.get("vectors", torch.zeros(len(waves), 0)),
+        _split(pitches, "hz", torch.float32),
     )
+
+
+def _split(stored: dict[str, Tensor], key: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """One tensor a recording."""
+    lengths = stored.get("lengths", torch.zeros(0, dtype=torch.long)).tolist()
+    return tuple(torch.split(stored.get(key, torch.zeros(0)).to(dtype), lengths))
 
 
 def _cached(
@@ -207,6 +239,12 @@ def _extract(waves: list[Tensor], source: str) -> dict[str, Tensor]:
     found = [extractor.extract(wave).expanded().ids for wave in waves]
     lengths = torch.tensor([len(ids) for ids in found])
     return {"ids": torch.cat(found).to(torch.int16), "lengths": lengths}
+
+
+def _pitched(waves: list[Tensor], source: str) -> dict[str, Tensor]:
+    samples = int(RATE * UNIT_MS / 1000)
+    found = [unit_pitch(wave, -(-len(wave) // samples)) for wave in waves]
+    return {"hz": torch.cat(found), "lengths": torch.tensor([len(hz) for hz in found])}
 
 
 def _embed(waves: list[Tensor], source: str) -> dict[str, Tensor]:

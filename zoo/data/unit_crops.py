@@ -75,13 +75,16 @@ class UnitCrops(Dataset[dict[str, Any]]):
             self._mels[index] = self.front_end(audio).T
         mel = self._mels[index][MELS_A_UNIT * start :]
         gain = PEAK / max(float(audio.abs().max()), 1e-4) if self.normalize else 1.0
-        return {
+        crop = {
             "wav": _fit(audio[UNIT_SAMPLES * start :] * gain, UNIT_SAMPLES * self.count),
             "units": _fit(units[start:], self.count, repeat=True),
             "mel": _fit(mel, MELS_A_UNIT * self.count, repeat=True),
             "speaker": self.targets.voices[index],
             "id": item["id"],
         }
+        if self.targets.pitches:
+            crop["f0"] = _fit(self.targets.pitches[index][start:], self.count)
+        return crop
 
 
 def _fit(x: Tensor, length: int, *, repeat: bool = False) -> Tensor:
@@ -96,8 +99,9 @@ def _fit(x: Tensor, length: int, *, repeat: bool = False) -> Tensor:
 
 
 def collate_unit_crops(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Batch crops: `wav` (B, S), `units` (B, T), `mel` (B, 2 T, C), `speaker` (B, D), `id`."""
-    keys = ("wav", "units", "mel", "speaker")
+    """Batch crops: `wav` (B, S), `units` (B, T), `mel` (B, 2 T, C), `speaker` (B, D), `id`, and
+    where it was asked for `f0` (B, T) in Hz."""
+    keys = [key for key in ("wav", "units", "mel", "speaker", "f0") if key in items[0]]
     batch: dict[str, Any] = {key: torch.stack([item[key] for item in items]) for key in keys}
     return {**batch, "id": [item["id"] for item in items]}
 
@@ -119,6 +123,8 @@ class UnitCropDataModule(SpeechCropDataModule):
         normalize: bring every waveform's peak to 0.95.
         seed: order and places of the crops.
         more_roots: further datasets to train on.
+        pitch: "optional" gives every crop its pitch; all else, as the models' configurations have
+            it, does not.
     """
 
     def __init__(
@@ -136,6 +142,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         normalize: bool = True,
         seed: int = 7122,
         more_roots: Sequence[str] | None = None,
+        pitch: str = "none",
     ):
         super().__init__(
             root,
@@ -151,6 +158,7 @@ class UnitCropDataModule(SpeechCropDataModule):
         )
         self.unit_source, self.speaker_source = unit_source, speaker_source
         self.front_end, self.normalize = front_end, normalize
+        self.pitch = pitch
         self._targets: dict[str, SpeechTargets] = {}
         self._said: dict[str, Mapping[int, tuple[Tensor, Tensor]]] = {}
 
@@ -164,6 +172,7 @@ class UnitCropDataModule(SpeechCropDataModule):
                 (data[k]["audio"] for k in range(len(data))),
                 unit_source=self.unit_source,
                 speaker_source=self.speaker_source or None,
+                pitch=self.pitch == "optional",
             )
         return self._targets[split]
 

@@ -16,6 +16,7 @@ from zoo.hub.config import ZooConfig
 from zoo.nn.duration_predictor import DurationPredictor, durations
 from zoo.nn.hifigan import HiFiGAN, HiFiGANConfig
 from zoo.nn.istft_vocoder import ConvNeXtBlock, GuessedMelVocoder, ISTFTVocoderConfig
+from zoo.nn.melody import Melody
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,9 @@ class UnitHiFiGANConfig(ZooConfig):
     """Rows of the speaker table (`speaker="id"`)."""
     speaker_size: int = 256
     """Width of the speaker vector (`speaker="vector"`)."""
-    f0: Literal["none", "raw", "bins"] = "none"
-    """How F0 is given: not at all, as one number a frame, or as the number of a bin."""
+    f0: Literal["none", "raw", "bins", "optional"] = "none"
+    """How F0 is given: not at all, as one number a frame, as the number of a bin, or (ours) in Hz a
+    unit, if it is known, see `zoo.nn.melody`."""
     num_f0_bins: int = 20
     """Rows of the F0 table (`f0="bins"`)."""
     context: ContextConfig | None = None
@@ -81,7 +83,7 @@ class UnitHiFiGANConfig(ZooConfig):
     @property
     def in_channels(self) -> int:
         """Channels that enter the trunk."""
-        f0 = {"none": 0, "raw": 1, "bins": self.embedding_size}[self.f0]
+        f0 = {"none": 0, "raw": 1, "bins": self.embedding_size, "optional": 0}[self.f0]
         return self.embedding_size * (1 if self.speaker == "none" else 2) + f0
 
     @classmethod
@@ -137,6 +139,7 @@ class UnitHiFiGAN(nn.Module):
         width = config.embedding_size
         self.dict = nn.Embedding(config.num_units, width)
         self.f0_embedding = nn.Embedding(config.num_f0_bins, width) if config.f0 == "bins" else None
+        self.melody = Melody(config.in_channels) if config.f0 == "optional" else None
         self.spkr: nn.Embedding | nn.Linear | None = None
         if config.speaker == "id":
             self.spkr = nn.Embedding(config.num_speakers, width)
@@ -168,7 +171,9 @@ class UnitHiFiGAN(nn.Module):
             units: (B, T) int64 in [0, num_units); with `predict_durations` one deduplicated
                 sequence (1, T), since the items of a batch would come out of unequal length.
             speaker: (B,) int64 or (B, C) float, as the configuration says.
-            f0: (B, F) float or int64; the longer of F and T must be a multiple of the other.
+            f0: (B, F) float or int64; the longer of F and T must be a multiple of the other. Where
+                it is optional, (B, T') in Hz, one a unit that is spoken, 0 where that is unvoiced,
+                negative where it is not known.
             predict_durations: repeat every unit for as long as the predictor says.
 
         Raises:
@@ -201,7 +206,12 @@ class UnitHiFiGAN(nn.Module):
         parts = [repeat_to(part, length) for part in parts]
         if self.spkr is not None and speaker is not None:
             parts.append(self.spkr(speaker).unsqueeze(2).expand(-1, -1, length))
-        x: Tensor = self.context(torch.cat(parts, dim=1).transpose(1, 2))
+        joined = torch.cat(parts, dim=1).transpose(1, 2)
+        if self.melody is not None and f0 is not None:
+            if f0.shape[1] != length:
+                raise ValueError(f"{length} units need a pitch each, got {f0.shape[1]}")
+            joined = joined + self.melody(f0)
+        x: Tensor = self.context(joined)
         return x.transpose(1, 2)
 
     def predict_durations(self, units: Tensor) -> Tensor:
@@ -217,7 +227,7 @@ class UnitHiFiGAN(nn.Module):
         return durations(self.dur_predictor(self.dict(units)))
 
     def _melody(self, f0: Tensor | None) -> list[Tensor]:
-        if f0 is None:
+        if f0 is None or self.melody is not None:
             return []
         if self.f0_embedding is None:
             return [f0.unsqueeze(1)]
@@ -236,7 +246,7 @@ class UnitHiFiGAN(nn.Module):
             ("speaker", speaker, self.config.speaker),
             ("f0", f0, self.config.f0),
         ):
-            if (given is None) != (wanted == "none"):
+            if wanted != "optional" and (given is None) != (wanted == "none"):
                 raise ValueError(f"{name} is {'lacking' if given is None else 'not taken'} here")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.gan_discriminators import DiscriminatorConfig
 from zoo.nn.istft_vocoder import ISTFTVocoderConfig
@@ -40,10 +41,16 @@ class UnitVocoderConfig(ZooConfig):
     random."""
     duration_weight: float = 1.0
     """Weight of the loss of the durations."""
+    pitch_dropout: float = 0.5
+    """Share of the training crops whose pitch is kept back (`network.f0="optional"`)."""
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     """Used in training."""
     training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
     """How it is trained."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pitch_dropout <= 1:
+            raise ConfigError(f"pitch_dropout {self.pitch_dropout} is not between 0 and 1")
 
     @classmethod
     def mhubert_km1000(cls) -> UnitVocoderConfig:
@@ -70,11 +77,12 @@ class UnitVocoderConfig(ZooConfig):
 
     @classmethod
     def tiny(cls) -> UnitVocoderConfig:
-        """Three million parameters, with a speaker vector and durations."""
+        """Three million parameters, with a speaker vector, durations, and a pitch if it is known."""
         network = UnitHiFiGANConfig(
             num_units=1000,
             embedding_size=64,
             speaker="vector",
+            f0="optional",
             durations=DurationConfig(hidden=64),
             context=ContextConfig(),
             istft=ISTFTVocoderConfig.tiny(),

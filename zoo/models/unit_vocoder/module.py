@@ -16,6 +16,7 @@ from zoo.errors import MediaError
 from zoo.hub.usage import Usage
 from zoo.models.unit_vocoder.config import SAMPLE_RATE, UnitVocoderConfig
 from zoo.nn.duration_predictor import duration_loss, segment_runs
+from zoo.nn.melody import UNKNOWN
 from zoo.nn.unit_hifigan import Resynthesis, UnitHiFiGAN
 from zoo.nn.units import Units
 from zoo.nn.weight_norm import Folded
@@ -41,7 +42,8 @@ class UnitVocoder(GANVocoder):
     Config: ClassVar[type[UnitVocoderConfig]] = UnitVocoderConfig
     usage: ClassVar[Usage | None] = Usage(
         name="units to speech",
-        input="units (T,) int64, 50 a second or without repeats; a speaker vector (256,) float32",
+        input="units (T,) int64, 50 a second or without repeats; a speaker vector (256,) float32; a "
+        "pitch (T,) float32 in Hz, if it is known",
         output="Speech (waveform (S,) float32 and its sample rate)",
         example=(
             'units = model.describer.units("speech.wav")  # ids (T,)\n'
@@ -76,6 +78,7 @@ class UnitVocoder(GANVocoder):
                 "training.crop_samples": "crop_samples",
                 "unit_source": "unit_source",
                 "speaker_source": "speaker_source",
+                "network.f0": "pitch",
             },
         )
 
@@ -94,7 +97,9 @@ class UnitVocoder(GANVocoder):
 
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
-        made = self.network(batch["units"], speaker=self._voices(batch)).waveform
+        made = self.network(
+            batch["units"], speaker=self._voices(batch), f0=self._pitch(batch)
+        ).waveform
         return made, self._duration_losses(batch["units"])
 
     @classmethod
@@ -105,7 +110,9 @@ class UnitVocoder(GANVocoder):
     def guess_losses(self, batch: Batch) -> dict[str, Tensor]:
         """The distances of the guessed mel from the recording's, and the loss of the durations."""
         assert self.guessed_front_end is not None
-        guess = self.network.guess_mel(batch["units"], speaker=self._voices(batch)).float()
+        guess = self.network.guess_mel(
+            batch["units"], speaker=self._voices(batch), f0=self._pitch(batch)
+        ).float()
         mel = self.guessed_front_end(batch["wav"])[..., : guess.shape[2]]
         return {
             "guess": F.l1_loss(guess, mel),
@@ -119,6 +126,16 @@ class UnitVocoder(GANVocoder):
             return {}
         runs = segment_runs(units, self.network.dict(units))
         return {"duration": self.config.duration_weight * duration_loss(predictor, runs)}
+
+    def _pitch(self, batch: Batch) -> Tensor | None:
+        """(B, T) Hz; in training that of some crops is kept back."""
+        if self.config.network.f0 != "optional":
+            return None
+        f0: Tensor = batch["f0"]
+        if not self.training:
+            return f0
+        kept = torch.rand(len(f0), 1, device=f0.device) >= self.config.pitch_dropout
+        return torch.where(kept, f0, UNKNOWN)
 
     def _voices(self, batch: Batch) -> Tensor | None:
         return None if self.config.network.speaker == "none" else batch["speaker"]
@@ -137,7 +154,8 @@ class UnitVocoder(GANVocoder):
                 deduplicated; of bare ids it is taken for granted where the model predicts
                 durations. Negative ids are left out.
             speaker: (C,) vector or number of the voice, where the model takes one.
-            f0: (F,), where the model takes it.
+            f0: (F,), where the model takes it; (T,) in Hz where it is optional, one a unit that is
+                spoken, 0 where that is unvoiced, negative where it is not known.
 
         Raises:
             MediaError: the units are not of this model's inventory, or a condition is lacking.
@@ -185,26 +203,36 @@ class UnitVocoder(GANVocoder):
             raise MediaError(f"unit vocoder: {error}") from error
         return made
 
-    def resynthesize(self, speech: SpeechLike | Sequence[SpeechLike]) -> Speech | list[Speech]:
+    def resynthesize(
+        self, speech: SpeechLike | Sequence[SpeechLike], *, pitch: bool = True
+    ) -> Speech | list[Speech]:
         """A recording through its units and back, with the timing and in the voice that it has, of
         the same length: the vocoder's ceiling.
+
+        Args:
+            speech: one, or a list of them.
+            pitch: with the recording's pitch, where that is optional. Without pyworld the vocoder
+                guesses it, with a warning.
 
         Raises:
             MediaError: a recording cannot be used, or the model needs its pitch.
             CheckpointError: `unit_source` or `speaker_source` cannot be had.
         """
         if isinstance(speech, Sequence) and not isinstance(speech, str):
-            return [self._resynthesize_one(one) for one in speech]
-        return self._resynthesize_one(speech)
+            return [self._resynthesize_one(one, pitch) for one in speech]
+        return self._resynthesize_one(speech, pitch)
 
-    def _resynthesize_one(self, speech: SpeechLike) -> Speech:
+    def _resynthesize_one(self, speech: SpeechLike, pitch: bool) -> Speech:
         waveform = as_waveform(speech, SAMPLE_RATE)
         recording, kind = Speech(waveform, SAMPLE_RATE), self.config.network.speaker
         units = self.describer.units(recording, self.device)
         if kind == "id":
             raise MediaError("this vocoder's voices are numbers: no recording has one")
         voice = self.describer.voice(recording, self.device) if kind == "vector" else None
-        made = self.vocode(units, speaker=voice)
+        f0 = None
+        if pitch and self.config.network.f0 == "optional":
+            f0 = self.describer.pitch(recording, len(units.expanded().ids))
+        made = self.vocode(units, speaker=voice, f0=f0)
         assert isinstance(made, Speech)
         lacking = max(0, len(waveform) - len(made.waveform))
         return Speech(F.pad(made.waveform, (0, lacking))[: len(waveform)], SAMPLE_RATE)
