@@ -106,3 +106,16 @@ def test_a_vocoder_of_anything_speaks_the_mel_that_it_guesses() -> None:
         GuessedMelVocoder(5, speaks.config, 240)
     with pytest.raises(ConfigError, match="same sizes"):
         model.start_from(small(width=24))
+
+
+def test_a_pitch_draws_harmonics_as_deep_as_the_network_says() -> None:
+    config = ISTFTVocoderConfig.tiny()
+    vocoder = GuessedMelVocoder(4, config, 320, melodic=True).eval()
+    x, f0 = torch.randn(2, 4, 5), torch.tensor([[200.0] * 5, [0.0, -1.0, 200.0, 0.0, 0.0]])
+    assert torch.equal(vocoder.guess(x, f0), vocoder.guess(x)), "not at the start"
+    torch.nn.init.ones_(vocoder.depth.bias)
+    drawn = vocoder.guess(x, f0) - vocoder.guess(x)
+    assert drawn.shape == (2, 80, 10)
+    voiced = drawn.abs().amax(dim=1) > 0.5
+    assert voiced[0].all() and voiced[1].tolist() == [k in (4, 5) for k in range(10)]
+    assert not hasattr(GuessedMelVocoder(4, config, 320), "front_end")

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.audio.mel import mel_front_end
 from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.nn.mel_inversion import MelFrames, direction
+from zoo.nn.melody import band_harmonics
 
 # e^9 is beyond any magnitude of a waveform in [-1, 1]; a guard of the exponential
 _LOUDEST = 9.0
@@ -137,12 +139,15 @@ class GuessedMelVocoder(nn.Module):
         in_channels: channels of the input.
         config: sizes of the vocoder, and of as many blocks that make its mel.
         hop: samples a frame of the input, a multiple of the mel's.
+        melodic: a pitch that is given draws its harmonics into the mel, as deep as the blocks say.
 
     Raises:
         ConfigError: the hops do not fit.
     """
 
-    def __init__(self, in_channels: int, config: ISTFTVocoderConfig, hop: int) -> None:
+    def __init__(
+        self, in_channels: int, config: ISTFTVocoderConfig, hop: int, *, melodic: bool = False
+    ) -> None:
         super().__init__()
         self.vocoder = ISTFTVocoder(config)
         self.repeats, rest = divmod(hop, self.vocoder.hop)
@@ -160,23 +165,39 @@ class GuessedMelVocoder(nn.Module):
         self.norm_post = nn.LayerNorm(width)
         self.head = nn.Linear(width, self.vocoder.frames.mel.num_mels)
         nn.init.constant_(self.head.bias, _QUIET)
+        self.depth: nn.Linear | None = None
+        if melodic:
+            self.front_end = mel_front_end(config.front_end)
+            self.depth = nn.Linear(width, self.vocoder.frames.mel.num_mels)
+            nn.init.zeros_(self.depth.weight)
+            nn.init.zeros_(self.depth.bias)
 
     def start_from(self, other: ISTFTVocoder) -> None:
         """Copy a vocoder of mels alone; see `ISTFTVocoder.start_from`."""
         self.vocoder.start_from(other)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Waveforms (B, 1, T * hop) of (B, in_channels, T)."""
-        made: Tensor = self.vocoder(self.guess(x))
+    def forward(self, x: Tensor, f0: Tensor | None = None) -> Tensor:
+        """Waveforms (B, 1, T * hop) of (B, in_channels, T); arguments as `guess`."""
+        made: Tensor = self.vocoder(self.guess(x, f0))
         return made
 
-    def guess(self, x: Tensor) -> Tensor:
-        """Log-mel (B, num_mels, T * hop / the mel's hop) that `forward` speaks."""
+    def guess(self, x: Tensor, f0: Tensor | None = None) -> Tensor:
+        """Log-mel (B, num_mels, T * hop / the mel's hop) that `forward` speaks.
+
+        Args:
+            x: (B, in_channels, T).
+            f0: (B, T) in Hz, not above 0 where there is none; of `melodic` vocoders.
+        """
         x = x.repeat_interleave(self.repeats, dim=2)
         x = self.norm_pre(self.conv_pre(x).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
-        mel: Tensor = self.head(self.norm_post(x)).transpose(1, 2)
+        x = self.norm_post(x)
+        mel: Tensor = self.head(x).transpose(1, 2)
+        if self.depth is not None and f0 is not None:
+            harmonics = band_harmonics(f0, self.front_end)
+            harmonics = harmonics.repeat_interleave(self.repeats, dim=2).to(mel.dtype)
+            mel = mel + self.depth(x).transpose(1, 2) * harmonics
         return mel
 
 

@@ -8,6 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from zoo.audio.mel import MelFrontEnd
+
 UNKNOWN: Final = -1.0
 """A pitch that is not given."""
 _BANDS: Final = 48
@@ -46,6 +48,24 @@ def harmonics(f0: Tensor) -> Tensor:
     near = torch.cos(2 * math.pi * hz / pitch)
     height = torch.log(pitch / _MIDDLE_HZ)
     return torch.cat([near * voiced, height * voiced, voiced, known], dim=2)
+
+
+def band_harmonics(f0: Tensor, mel: MelFrontEnd) -> Tensor:
+    """What the harmonics of a pitch (B, T) leave in the bands of a mel, (B, num_mels, T) in [-1, 1].
+
+    It is the mean over a band's triangle of a cosine that is 1 on harmonics and -1 between them:
+    nothing where the triangle is wider than harmonics are apart, nor for a pitch that is not voiced
+    or not known.
+    """
+    bank = mel.bank / mel.bank.sum(dim=1, keepdim=True).clamp(min=1e-9)
+    hz = torch.linspace(0, mel.config.sample_rate / 2, bank.shape[1], device=bank.device)
+    middle = bank @ hz
+    # of a triangle the variance is a sixth of the square of half its base
+    half = (6 * (bank * (hz - middle[:, None]).square()).sum(dim=1)).sqrt()
+    pitch = f0.float().clamp(min=1.0).unsqueeze(1)
+    middle, half = middle[:, None], half[:, None]
+    left = torch.cos(2 * math.pi * middle / pitch) * torch.sinc(half / pitch).square()
+    return left * (f0 > 0).unsqueeze(1)
 
 
 def _frequencies(device: torch.device) -> Tensor:

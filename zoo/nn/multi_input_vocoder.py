@@ -113,7 +113,8 @@ class MultiInputVocoder(nn.Module):
         self.upsampler.bias.fill_(shift)
         self.fc.weight.copy_(torch.eye(width))
         self.fc.bias.fill_(-shift)
-        state = theirs.state_dict()
+        # what the other makes of a pitch is left out
+        state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("depth.")}
         kernel = torch.zeros_like(own.conv_pre.weight)
         kernel[:, self.config.num_mels :] = state["conv_pre.weight"]
         own.load_state_dict({**state, "conv_pre.weight": kernel})

@@ -155,7 +155,9 @@ class UnitHiFiGAN(nn.Module):
             self.generator = HiFiGAN(config.in_channels, config.generator)
         else:
             hop = config.generator.hop
-            self.generator = GuessedMelVocoder(config.in_channels, config.istft, hop)
+            self.generator = GuessedMelVocoder(
+                config.in_channels, config.istft, hop, melodic=self.melody is not None
+            )
 
     def forward(
         self,
@@ -184,7 +186,12 @@ class UnitHiFiGAN(nn.Module):
         if predict_durations:
             frames = self.predict_durations(units)
             units = torch.repeat_interleave(units, frames[0], dim=1)
-        return Resynthesis(self.generator(self._joined(units, speaker, f0)), units, frames)
+        joined = self._joined(units, speaker, f0)
+        if isinstance(self.generator, GuessedMelVocoder):
+            made = self.generator(joined, f0)
+        else:
+            made = self.generator(joined)
+        return Resynthesis(made, units, frames)
 
     def guess_mel(
         self, units: Tensor, *, speaker: Tensor | None = None, f0: Tensor | None = None
@@ -197,7 +204,7 @@ class UnitHiFiGAN(nn.Module):
         self._check(units, speaker, f0)
         if not isinstance(self.generator, GuessedMelVocoder):
             raise ValueError("this vocoder makes its waveform without a mel: set istft")
-        return self.generator.guess(self._joined(units, speaker, f0))
+        return self.generator.guess(self._joined(units, speaker, f0), f0)
 
     def _joined(self, units: Tensor, speaker: Tensor | None, f0: Tensor | None) -> Tensor:
         """What enters the trunk, (B, in_channels, T')."""

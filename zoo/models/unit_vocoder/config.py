@@ -94,7 +94,7 @@ class UnitVocoderConfig(ZooConfig):
             trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
             training=VocoderTrainingConfig.tiny().replace(
-                crop_samples=32_000, envelope_weight=3.0, guess_updates=3000, total_steps=3180
+                crop_samples=32_000, envelope_weight=6.0, guess_updates=3000, total_steps=3180
             ),
         )
 
