@@ -100,10 +100,11 @@ class UnitVocoderConfig(ZooConfig):
 
     @classmethod
     def tiny_km200(cls) -> UnitVocoderConfig:
-        """The same of the units that Lip2Speech-Unit reads from lips."""
+        """The same of the units that Lip2Speech-Unit reads from lips, which show no pitch."""
         return cls.tiny().replace(
             **{
                 "network.num_units": 200,
+                "network.f0": "none",
                 "inventory": "tiny-hubert-it3/L2/km200",
                 "unit_source": "hubert_units.tiny-km200",
             }
