@@ -4,9 +4,10 @@
                                   [--cards]
 
 Clips are made afresh: other seed, held-out voices and sentences. A recording is taken apart (mel; or
-units and voice; or all three) and put together again. A unit vocoder that may be told the pitch is told the
-recording's, and measured once more without it ("pitch guessed"). Printed with 95 % bootstrap intervals over
-recordings (people), beside the recordings as they are and Griffin-Lim of their mel:
+units and voice; or all three) and put together again. A unit vocoder that may be told the pitch is
+told the recording's, and measured once more without it ("pitch guessed"). Printed with 95 %
+bootstrap intervals over recordings (people), beside the recordings as they are and Griffin-Lim of
+their mel:
 
 - word error rate of judge_asr.tiny;
 - STOI and PESQ, where the vocoder keeps the recording's own timing and pitch; distance of the log

@@ -57,7 +57,8 @@ def band_harmonics(f0: Tensor, mel: MelFrontEnd) -> Tensor:
     nothing where the triangle is wider than harmonics are apart, nor for a pitch that is not voiced
     or not known.
     """
-    bank = mel.bank / mel.bank.sum(dim=1, keepdim=True).clamp(min=1e-9)
+    bank = mel.bank.float()
+    bank = bank / bank.sum(dim=1, keepdim=True).clamp(min=1e-9)
     hz = torch.linspace(0, mel.config.sample_rate / 2, bank.shape[1], device=bank.device)
     middle = bank @ hz
     # of a triangle the variance is a sixth of the square of half its base
