@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw N timbres for the training people, in place of the 44 that espeak-ng has",
     )
+    make.add_argument(
+        "--sound-only",
+        action="store_true",
+        help="without pictures, in a fifth of the time: for training vocoders and other listeners",
+    )
     show = actions.add_parser(
         "show", help="write a picture of pictures with captions, or of talking faces"
     )
@@ -63,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             languages=args.languages,
             timbres=args.timbres,
+            sound_only=args.sound_only,
         )
         console.print(f"{args.name} is in {folder}", soft_wrap=True)
     else:

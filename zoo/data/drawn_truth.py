@@ -24,7 +24,8 @@ def read_tracks(video: Path, *names: str) -> tuple[NDArray[np.float32], ...]:
     path = video.with_suffix(".npz")
     if not path.is_file():
         raise DataError(
-            f"{path}: no ground truth of the face; the corpora of `zoo corpus make` have it"
+            f"{path}: no ground truth of the face; the corpora of `zoo corpus make` have it, if they "
+            "were not made with --sound-only"
         )
     with np.load(path, allow_pickle=False) as tracks:
         return tuple(tracks[name].astype(np.float32) for name in names)

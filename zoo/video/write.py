@@ -53,7 +53,7 @@ class VideoWriter:
     def __init__(
         self,
         path: str | Path,
-        fps: float,
+        fps: float | None,
         *,
         sample_rate: int | None = None,
         encoding: Mapping[str, str] = _ENCODING,
@@ -63,7 +63,7 @@ class VideoWriter:
 
         Args:
             path: the file, ending in `.mp4`; its folder is made.
-            fps: frames a second.
+            fps: frames a second; None for sound without pictures.
             sample_rate: rate of the sound in Hz, None for a silent film.
             encoding: options of the picture encoder (x264), e.g. `crf`, `preset`, `threads`.
             tags: words for the head of the file; mp4 knows `title`, `comment`, `description` ...
@@ -71,11 +71,13 @@ class VideoWriter:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
             raise MediaError(f"{path}: unknown video ending; use .mp4")
-        if not 0 < fps <= 1000:
+        if fps is None and sample_rate is None:
+            raise MediaError(f"{path}: neither pictures nor sound; give fps, sample_rate or both")
+        if fps is not None and not 0 < fps <= 1000:
             raise MediaError(f"{path}: frame rate {fps} is outside 0..1000; use e.g. fps=25")
         if sample_rate is not None:
             check_rate(sample_rate, str(path))
-        self._fps = Fraction(fps).limit_denominator(100_000)
+        self._fps = None if fps is None else Fraction(fps).limit_denominator(100_000)
         self._sample_rate = sample_rate
         self._encoding, self._tags = dict(encoding), dict(tags)
         self._frames = 0
@@ -88,8 +90,9 @@ class VideoWriter:
         container = av.open(str(part), "w", options={"movflags": "+faststart"})
         self._container = self._exits.enter_context(container)
         self._container.metadata.update(self._tags)
-        self._video = container.add_stream("libx264", rate=self._fps, options=self._encoding)
-        self._video.pix_fmt = "yuv420p"
+        if self._fps is not None:
+            self._video = container.add_stream("libx264", rate=self._fps, options=self._encoding)
+            self._video.pix_fmt = "yuv420p"
         if self._sample_rate is not None:
             self._open_sound(self._sample_rate)
         return self
@@ -108,7 +111,8 @@ class VideoWriter:
 
     def write(self, frames: Tensor) -> None:
         """Append pictures (T, 3, H, W) uint8; all calls must have the same H and W."""
-        frames = _pad_to_even(Video(frames, float(self._fps)).frames.detach().cpu())
+        fps = self._rate()
+        frames = _pad_to_even(Video(frames, float(fps)).frames.detach().cpu())
         height, width = frames.shape[-2:]
         if self._frames == 0:
             self._video.height, self._video.width = height, width
@@ -116,7 +120,7 @@ class VideoWriter:
             raise MediaError(f"{self.path}: the picture size changes; write frames of one size")
         for pixels in frames.permute(0, 2, 3, 1).contiguous().numpy():
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = self._frames, 1 / self._fps
+            frame.pts, frame.time_base = self._frames, 1 / fps
             self._container.mux(self._video.encode(frame))
             self._frames += 1
 
@@ -127,11 +131,12 @@ class VideoWriter:
             planes: (T, 3H/2, W) uint8: H rows of brightness, then both colour planes of half the
                 width and height, H and W even.
         """
+        fps = self._rate()
         for pixels in planes.numpy():
             frame = av.VideoFrame.from_ndarray(pixels, format="yuv420p")
             if self._frames == 0:
                 self._video.height, self._video.width = frame.height, frame.width
-            frame.pts, frame.time_base = self._frames, 1 / self._fps
+            frame.pts, frame.time_base = self._frames, 1 / fps
             self._container.mux(self._video.encode(frame))
             self._frames += 1
 
@@ -140,6 +145,11 @@ class VideoWriter:
         if self._sample_rate is None:
             raise MediaError(f"{self.path}: opened without sound; pass sample_rate to VideoWriter")
         self._encode_sound(checked_samples(self.path, waveform))
+
+    def _rate(self) -> Fraction:
+        if self._fps is None:
+            raise MediaError(f"{self.path}: opened without pictures; pass fps to VideoWriter")
+        return self._fps
 
     def _open_sound(self, sample_rate: int) -> None:
         rate = next((rate for rate in _AAC_RATES if rate >= sample_rate), _AAC_RATES[-1])
@@ -158,9 +168,10 @@ class VideoWriter:
             self._container.mux(self._audio.encode(frame))
 
     def _finish(self) -> None:
-        if self._frames == 0:
-            raise MediaError(f"{self.path}: no pictures to write")
-        self._container.mux(self._video.encode())
+        if self._fps is not None:
+            if self._frames == 0:
+                raise MediaError(f"{self.path}: no pictures to write")
+            self._container.mux(self._video.encode())
         if self._sample_rate is not None:
             self._encode_sound(np.zeros(0, np.float32), last=True)
             self._container.mux(self._audio.encode())

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from zoo.audio import load_audio
 from zoo.cli import main
 from zoo.data.corpora import make, tiny_lrs3
 from zoo.data.corpora.about import ABOUT, about_corpus
 from zoo.data.corpora.espeak import Voice, speak
 from zoo.data.corpora.speakers import TIMBRES
 from zoo.data.corpora.timbres import definition, drawn_name, drawn_number, is_high
-from zoo.errors import DataError, ZooError
+from zoo.data.lrs3 import read_lrs3
+from zoo.data.speech_crops import SpeechCropDataModule
+from zoo.errors import DataError, MediaError, ZooError
+from zoo.video import load_video
 
 SENTENCE = "tina buys the red bridge"
 
@@ -79,6 +84,25 @@ def test_the_command_makes_a_corpus_that_says_so(tmp_path: Path) -> None:
     assert main([*command, "--timbres", "5", "--workers", "1"]) == 0
     assert json.loads((folder / ABOUT).read_text())["timbres"] == 5
     assert str(about_corpus(folder)).endswith("(2 train, 1 dev, 1 test, 5 drawn timbres)")
+
+
+def test_the_sound_alone_is_that_of_the_film(tmp_path: Path) -> None:
+    sizes = {"train": 2, "dev": 1, "test": 1}
+    film = make("tiny-lrs3", tmp_path / "film", seed=3, clips=sizes, workers=1)
+    sound = make("tiny-lrs3", tmp_path / "sound", seed=3, clips=sizes, workers=1, sound_only=True)
+    assert str(about_corpus(sound)).endswith("1 test, sound only)")
+    for split in ("train", "dev"):
+        pairs = list(zip(read_lrs3(film, split), read_lrs3(sound, split), strict=True))
+        for one, other in pairs:
+            assert one == other
+            assert torch.equal(load_audio(film / one.sound), load_audio(sound / one.sound))
+            with pytest.raises(MediaError, match="video"):
+                load_video(sound / str(other.video))
+    data = SpeechCropDataModule(str(sound), crop_samples=6400, batch_size=1)
+    assert next(iter(data.train_dataloader()))["wav"].shape == (1, 6400)
+    assert not list(sound.rglob("*.npz"))
+    with pytest.raises(DataError, match="cannot be made of sound only"):
+        make("tiny-coco", tmp_path / "no", clips=3, sound_only=True)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class CorpusAbout:
         sizes: split -> pictures or clips.
         languages: those it was restricted to; empty where it was not.
         timbres: how many were drawn for its training people; 0 where they have espeak-ng's.
+        sound_only: it has no pictures.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CorpusAbout:
     sizes: Mapping[str, int]
     languages: tuple[str, ...] = ()
     timbres: int = 0
+    sound_only: bool = False
 
     @property
     def is_for_tests(self) -> bool:
@@ -40,8 +42,9 @@ class CorpusAbout:
 
     def __str__(self) -> str:
         counts = [f"{count} {split}" for split, count in self.sizes.items()]
-        drawn = [f"{self.timbres} drawn timbres"] if self.timbres else []
-        return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages, *drawn])})"
+        special = [f"{self.timbres} drawn timbres"] if self.timbres else []
+        special += ["sound only"] if self.sound_only else []
+        return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages, *special])})"
 
 
 def refuse_test_corpus(root: str | Path, flag: str = "--data") -> None:
@@ -68,6 +71,7 @@ def about_corpus(root: str | Path) -> CorpusAbout | None:
             sizes=dict(about.get("sizes", {})),
             languages=tuple(about.get("languages", ())),
             timbres=int(about.get("timbres", 0)),
+            sound_only=bool(about.get("sound_only", False)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -41,14 +41,14 @@ class Corpus:
             truth, in worker processes, so both pickle; `finish(folder, jobs)` writes the index
             files.
         languages: Those that are spoken, if `plan` takes some of them as `languages`.
-        draws_timbres: Whether `plan` takes a number of drawn `timbres`.
+        for_voices: Whether `plan` takes a number of drawn `timbres`, and `sound_only`.
     """
 
     about: str
     unit: str
     module: str
     languages: tuple[str, ...] = ()
-    draws_timbres: bool = False
+    for_voices: bool = False
 
     @property
     def plan(self) -> Callable[..., list[Any]]:
@@ -91,6 +91,7 @@ def build(
     workers: int | None,
     languages: Sequence[str] | None = None,
     timbres: int | None = None,
+    sound_only: bool = False,
 ) -> Path:
     """Make a corpus beside `folder` and rename it into place when it is complete."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -100,6 +101,10 @@ def build(
         chosen["languages"] = _chosen_languages(name, corpus, languages)
     if timbres is not None:
         chosen["timbres"] = _checked_timbres(name, corpus, timbres)
+    if sound_only:
+        if not corpus.for_voices:
+            raise DataError(f"{name} has pictures, and cannot be made of sound only")
+        chosen["sound_only"] = True
     jobs = corpus.plan(seed, sizes, **chosen)
     with _published(folder) as draft:
         truths = list(_progress(name, _work(corpus, draft, jobs, workers), len(jobs)))
@@ -112,7 +117,7 @@ def build(
 
 
 def _checked_timbres(name: str, corpus: Corpus, timbres: int) -> int:
-    if not corpus.draws_timbres:
+    if not corpus.for_voices:
         raise DataError(f"{name} has espeak-ng's timbres, and takes no number of drawn ones")
     if timbres < 1:
         raise DataError(f"{name}: its training people need timbres; got a number of {timbres}")

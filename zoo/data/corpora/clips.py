@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -64,6 +64,7 @@ class Clip:
         quirk: what makes the clip unlike others: "short" says a name only, in "absent" the person
             leaves the picture, "filler" begins with um or oh, "long" has many sentences.
         entropy: seeds all that is left to chance.
+        filmed: with pictures.
     """
 
     split: str
@@ -77,6 +78,7 @@ class Clip:
     quirk: Quirk
     entropy: tuple[int, ...]
     filler: str = ""
+    filmed: bool = True
 
     @property
     def words(self) -> str:
@@ -113,6 +115,7 @@ def plan_clips(
     wild: bool = False,
     sentences: int = 1,
     timbres: int = 0,
+    filmed: bool = True,
 ) -> list[Clip]:
     """Draw `count` clips of a split.
 
@@ -127,6 +130,7 @@ def plan_clips(
         wild: Poor light, noise, blur and lively heads.
         sentences: How many to a clip.
         timbres: How many are drawn for the training people; 0 leaves them those of espeak-ng.
+        filmed: With pictures.
     """
     rng = np.random.default_rng([seed, stream])
     talkers = draw_talkers(seed, language, timbres)[split]
@@ -138,18 +142,9 @@ def plan_clips(
         video = Recorded(name, talker, draw_look(rng, wild=wild))
         for place in range(min(CLIPS_A_VIDEO, count - first)):
             drawn = np.random.default_rng((seed, stream, first + place))
-            clips.append(
-                _clip(
-                    drawn,
-                    split,
-                    video,
-                    place,
-                    language,
-                    wild,
-                    sentences,
-                    (seed, stream, first + place),
-                )
-            )
+            entropy = (seed, stream, first + place)
+            clip = _clip(drawn, split, video, place, language, wild, sentences, entropy)
+            clips.append(replace(clip, filmed=filmed))
     return clips
 
 
@@ -184,6 +179,8 @@ def _clip(
 def render(clip: Clip, stem: Path) -> Rendered:
     """Write `<stem>.mp4` and the ground truth `<stem>.npz`; returns sound, words and truth.
 
+    Of a clip that is not filmed there is only the sound, in `<stem>.mp4`.
+
     The npz holds `landmarks` (T, 68, 2) in pixels, `opening` and `width` of the mouth (T,) in
     pixels of a face seen from the front, and `occluded` (T,).
     """
@@ -192,14 +189,15 @@ def render(clip: Clip, stem: Path) -> Rendered:
     samples = _whole_frames(recording.samples, SHORT_FRAMES if clip.quirk == "short" else 0)
     film = _film(clip, recording, len(samples) // HOP, rng)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    with VideoWriter(
-        stem.with_name(f"{stem.name}.mp4"), FPS, sample_rate=SAMPLE_RATE, encoding=_ENCODING
-    ) as writer:
-        with _one_thread():
-            for pictures in faces.frames(film):
-                writer.write_planes(pictures)
+    fps, path = FPS if clip.filmed else None, stem.with_name(f"{stem.name}.mp4")
+    with VideoWriter(path, fps, sample_rate=SAMPLE_RATE, encoding=_ENCODING) as writer:
+        if clip.filmed:
+            with _one_thread():
+                for pictures in faces.frames(film):
+                    writer.write_planes(pictures)
         writer.write_sound(torch.from_numpy(samples))
-    np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))  # type: ignore[arg-type]
+    if clip.filmed:
+        np.savez_compressed(stem.with_name(f"{stem.name}.npz"), **_tracks(film))  # type: ignore[arg-type]
     words = list(single_words(recording))
     return Rendered(samples, words, _truth(clip, recording, film, words))
 

@@ -37,9 +37,11 @@ class Job:
         return f"{self.part}/{self.spoken.video.id}/{_FIRST[self.part] + self.spoken.number:05d}"
 
 
-def plan(seed: int, sizes: Mapping[str, int], timbres: int = 0) -> list[Job]:
-    """Everything there is to film; the training people with `timbres` drawn ones, if any."""
-    clips = partial(plan_clips, seed, timbres=timbres)
+def plan(
+    seed: int, sizes: Mapping[str, int], timbres: int = 0, sound_only: bool = False
+) -> list[Job]:
+    """Everything there is to film, or to record; the training people with `timbres` drawn ones."""
+    clips = partial(plan_clips, seed, timbres=timbres, filmed=not sound_only)
     long = round(sizes["train"] * _PRETRAIN_SHARE)
     train = [_with_quirk(k, c) for k, c in enumerate(clips(20, "train", sizes["train"]))]
     pretrain = clips(23, "train", max(1, long), sentences=_SENTENCES)
