@@ -197,6 +197,12 @@ def test_the_vocoder_starts_from_a_unit_vocoder(tmp_path: Path) -> None:
     assert torch.allclose(made, speaks.network(units, speaker=voice).waveform, atol=1e-5)
     model.vocoder(units, torch.randn(2, 80, 8), voice).square().sum().backward()
     assert model.vocoder.generator.conv_pre.weight.grad[:, :80].any(), "the mel can be learned"
+    told = UnitVocoder(speaks.config.replace(**{"network.f0": "optional"})).eval()
+    torch.nn.init.ones_(told.network.generator.depth.bias)
+    model.vocoder.start_from_units(told.network)
+    made = model.vocoder(units, torch.randn(2, 80, 8), voice)
+    alone = told.network(units, speaker=voice).waveform
+    assert torch.allclose(made, alone, atol=1e-5), "of one that may be told the pitch likewise"
     differ = ({"num_units": 100}, {"istft.width": 48}, {"speaker": "id"}, {"context": None})
     for changes in differ:
         other = UnitVocoder(

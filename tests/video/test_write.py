@@ -128,6 +128,12 @@ def test_refusals(tmp_path: Path) -> None:
         VideoWriter(tmp_path / "a.mp4", 0)
     with pytest.raises(MediaError, match=r"a\.mp4: sample rate 7 Hz"):
         VideoWriter(tmp_path / "a.mp4", 25.0, sample_rate=7)
+    with pytest.raises(MediaError, match=r"a\.mp4: neither pictures nor sound"):
+        VideoWriter(tmp_path / "a.mp4", None)
+    with VideoWriter(tmp_path / "b.mp4", None, sample_rate=16000) as writer:
+        writer.write_sound(torch.zeros(1600))
+        with pytest.raises(MediaError, match=r"b\.mp4: opened without pictures"):
+            writer.write(smooth_frames(2))
     with VideoWriter(tmp_path / "a.mp4", 25.0) as writer:
         writer.write(smooth_frames(2))
         with pytest.raises(MediaError, match="the picture size changes"):

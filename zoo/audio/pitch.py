@@ -24,8 +24,7 @@ def pitch_lacking() -> str | None:
 def unit_pitch(waveform: Tensor, units: int) -> Tensor:
     """Pitch (units,) float32 in Hz in the middle of every 20 ms, 0 where nothing is voiced.
 
-    WORLD's DIO, refined by StoneMask: its harvest, which finds more voiced frames, takes thirty
-    times as long.
+    WORLD's DIO, refined by StoneMask: its harvest finds more voiced frames, but takes far longer.
 
     Args:
         waveform: (S,) at 16 kHz.

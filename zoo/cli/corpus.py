@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--sound-only",
         action="store_true",
-        help="without pictures, in a fifth of the time: for training vocoders and other listeners",
+        help="without pictures, which is much faster: for training vocoders and other listeners",
     )
     show = actions.add_parser(
         "show", help="write a picture of pictures with captions, or of talking faces"

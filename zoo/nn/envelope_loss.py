@@ -60,10 +60,8 @@ def third_octaves(mel: MelFrontEnd) -> Tensor:
 
     A third without a band (narrow ones at few mels) takes the nearest.
     """
-    bank = mel.bank
-    bins = torch.linspace(0, mel.config.sample_rate / 2, bank.shape[1], device=bank.device)
-    centers = (bank @ bins) / bank.sum(dim=1).clamp(min=_TINY)
-    middles = _LOWEST_HZ * 2 ** (torch.arange(_BANDS, device=bank.device) / 3)
+    centers, _ = mel.band_shapes()
+    middles = _LOWEST_HZ * 2 ** (torch.arange(_BANDS, device=centers.device) / 3)
     octaves = (centers.clamp(min=1.0).log2() - middles.log2()[:, None]).abs()
     inside = octaves < 1 / 6
     nearest = F.one_hot(octaves.argmin(dim=1), len(centers)).bool()

@@ -57,14 +57,8 @@ def band_harmonics(f0: Tensor, mel: MelFrontEnd) -> Tensor:
     nothing where the triangle is wider than harmonics are apart, nor for a pitch that is not voiced
     or not known.
     """
-    bank = mel.bank.float()
-    bank = bank / bank.sum(dim=1, keepdim=True).clamp(min=1e-9)
-    hz = torch.linspace(0, mel.config.sample_rate / 2, bank.shape[1], device=bank.device)
-    middle = bank @ hz
-    # of a triangle the variance is a sixth of the square of half its base
-    half = (6 * (bank * (hz - middle[:, None]).square()).sum(dim=1)).sqrt()
     pitch = f0.float().clamp(min=1.0).unsqueeze(1)
-    middle, half = middle[:, None], half[:, None]
+    middle, half = (x[:, None] for x in mel.band_shapes())
     left = torch.cos(2 * math.pi * middle / pitch) * torch.sinc(half / pitch).square()
     return left * (f0 > 0).unsqueeze(1)
 

@@ -116,6 +116,21 @@ class MelFrontEnd(nn.Module):
             window = torch.hann_window(config.n_fft, dtype=self.compute_dtype, device=cpu)
             self.window.copy_(window)
 
+    def band_shapes(self) -> tuple[Tensor, Tensor]:
+        """Middle and half of the base of every band's triangle, (num_mels,) each, in Hz."""
+        shares = self.bank / self.bank.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        hz = torch.linspace(
+            0,
+            self.config.sample_rate / 2,
+            shares.shape[1],
+            dtype=shares.dtype,
+            device=shares.device,
+        )
+        middles = shares @ hz
+        # of a triangle the variance is a sixth of the square of half its base
+        variance = (shares * (hz - middles[:, None]).square()).sum(dim=1)
+        return middles, (6 * variance).sqrt()
+
     def num_frames(self, lengths: Tensor) -> Tensor:
         """Mel frames (B,) of waveforms of `lengths` (B,) samples."""
         config = self.config

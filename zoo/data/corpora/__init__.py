@@ -66,7 +66,7 @@ def make(
         languages: Only these of a corpus in several languages; None is all of them.
         timbres: Draw as many timbres for the training people, in place of the 44 of espeak-ng; dev
             and test stay as they are.
-        sound_only: Leave out the pictures, which takes a fifth of the time; what reads lips or draws
+        sound_only: Leave out the pictures, which is much faster; what reads lips or draws
             faces can do nothing with it.
 
     Raises:

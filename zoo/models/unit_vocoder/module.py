@@ -42,8 +42,8 @@ class UnitVocoder(GANVocoder):
     Config: ClassVar[type[UnitVocoderConfig]] = UnitVocoderConfig
     usage: ClassVar[Usage | None] = Usage(
         name="units to speech",
-        input="units (T,) int64, 50 a second or without repeats; a speaker vector (256,) float32; a "
-        "pitch (T,) float32 in Hz, if it is known",
+        input="units (T,) int64, 50 a second or without repeats; a speaker vector (256,) float32; of "
+        "models that may be told it, a pitch (T,) float32 in Hz",
         output="Speech (waveform (S,) float32 and its sample rate)",
         example=(
             'units = model.describer.units("speech.wav")  # ids (T,)\n'
