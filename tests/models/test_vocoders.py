@@ -261,6 +261,11 @@ def test_a_vocoder_may_be_told_the_pitch(
     assert torch.equal(spoken(torch.full_like(f0, -1.0)), alone), "not known is not given"
     assert not torch.equal(spoken(f0), alone)
     assert not torch.equal(spoken(f0), spoken(f0 * 2)) and not torch.equal(spoken(f0 * 0), alone)
+    torch.nn.init.zeros_(model.network.melody.linear.weight)
+    torch.nn.init.ones_(model.network.generator.depth.bias)
+    assert torch.equal(spoken(), alone) and not torch.equal(spoken(f0), alone), (
+        "harmonics are drawn"
+    )
     made = model.resynthesize(speech).waveform
     assert torch.equal(made[: len(alone)], spoken(f0))
     assert torch.equal(model.resynthesize(speech, pitch=False).waveform[: len(alone)], alone)
