@@ -17,6 +17,7 @@ from zoo.models.mel_vocoder.config import MelVocoderConfig
 from zoo.models.mel_vocoder.module import MelVocoder
 from zoo.models.unit_vocoder.config import UnitVocoderConfig
 from zoo.models.unit_vocoder.module import UnitVocoder
+from zoo.nn.envelope_loss import spoken_envelope_distance
 from zoo.nn.units import Units
 from zoo.tasks import Speech
 
@@ -199,6 +200,9 @@ def test_envelopes_are_compared_where_they_have_a_weight() -> None:
     )
     assert set(doubled) - set(plain) == {"envelope"}
     assert torch.allclose(doubled["envelope"], 2 * single["envelope"])
+    assert torch.allclose(
+        single["envelope"], spoken_envelope_distance(made[:, 0], real[:, 0], 16_000)
+    )
     model = unit_vocoder(**{"training.envelope_weight": 1.0})
     voices = torch.rand(2, model.config.network.speaker_size)
     batch = {"wav": real[:, 0, :6400], "units": torch.zeros(2, 20).long(), "speaker": voices}

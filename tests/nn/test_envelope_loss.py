@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from zoo.audio.mel import MelFrontEnd, mel_front_end
-from zoo.nn.envelope_loss import envelope_distance, third_octaves
+from zoo.metrics.stoi import stoi_score
+from zoo.nn.envelope_loss import envelope_distance, spoken_envelope_distance, third_octaves
 
 RATE = 16_000
 
@@ -68,3 +69,39 @@ def test_half_precision_around_it_changes_nothing(mel: MelFrontEnd) -> None:
     whole = envelope_distance(made, real, mel)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(envelope_distance(made, real, mel), whole)
+
+
+def test_of_waveforms_it_is_nearly_what_stoi_lacks() -> None:
+    pytest.importorskip("pystoi")
+    real = syllables()
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
+    for level in (0.001, 0.01, 0.03):
+        made = real + level * noise
+        wanted = 1 - stoi_score(real[0].numpy(), made[0].numpy(), RATE)
+        assert float(spoken_envelope_distance(made, real, RATE)) == pytest.approx(wanted, abs=0.03)
+
+
+def test_waveforms_are_compared_in_frames_that_show_what_is_rough_within_a_mel() -> None:
+    real = syllables()
+    times = torch.arange(real.shape[1]) / RATE
+    rough = real * (1 + 0.9 * torch.sin(2 * torch.pi * 25 * times))
+    mel = mel_front_end("hifigan16k")
+    by_mel = float(envelope_distance(mel(rough), mel(real), mel))
+    assert float(spoken_envelope_distance(rough, real, RATE)) > by_mel + 0.05
+
+
+def test_of_waveforms_neither_level_nor_silence_counts() -> None:
+    speech, silence = syllables(1.0), torch.zeros(1, RATE)
+    real = torch.cat([speech, silence], dim=1)
+    quiet = 0.2 * torch.cat([speech, 0.001 * syllables(1.0)], dim=1)
+    assert float(spoken_envelope_distance(quiet, real, RATE)) < 0.02
+    made = torch.zeros(1, RATE, requires_grad=True)
+    spoken_envelope_distance(made, silence, RATE).backward()
+    assert made.grad is not None
+    assert made.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("samples", [1000, 4000])
+def test_short_waveforms_have_a_distance(samples: int) -> None:
+    real = syllables()[:, 8000 : 8000 + samples]
+    assert float(spoken_envelope_distance(real, real, RATE)) < 1e-3

@@ -18,7 +18,7 @@ from zoo.errors import ConfigError
 from zoo.hub.config import ZooConfig
 from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
-from zoo.nn.envelope_loss import envelope_distance
+from zoo.nn.envelope_loss import envelope_distance, spoken_envelope_distance
 from zoo.nn.gan_discriminators import DiscriminatorConfig, Discriminators
 from zoo.nn.gan_losses import discriminator_loss, feature_loss, generator_loss
 from zoo.nn.istft_vocoder import GuessedMelVocoder, ISTFTVocoder
@@ -59,8 +59,8 @@ class VocoderTrainingConfig(ZooConfig):
     stft_weight: float = 0.0
     """Weight of the multi-resolution STFT distance."""
     envelope_weight: float = 0.0
-    """Weight of the distance of the bands' envelopes (ours, see `zoo.nn.envelope_loss`), of what is
-    spoken and, in `guess_updates`, of the guessed mel."""
+    """Weight of the distance of the bands' envelopes (ours, see `zoo.nn.envelope_loss`): of what is
+    spoken, in the frames of STOI; in `guess_updates`, of the guessed mel, in its own."""
     gradient_clip: float | None = None
     """Limit of the gradient norm of each network."""
     guess_updates: int = 0
@@ -254,8 +254,9 @@ class GANVocoder(ZooModule):
         if settings.stft_weight:
             losses["stft"] = settings.stft_weight * self.stft_loss(*pair)
         if settings.envelope_weight:
-            mel = self.mel_loss.mel
-            losses |= self.envelope_losses(mel(pair[0]), mel(pair[1]), mel)
+            rate = self.mel_loss.mel.config.sample_rate
+            distance = spoken_envelope_distance(*pair, rate)
+            losses["envelope"] = settings.envelope_weight * distance
         return losses
 
     def envelope_losses(self, made: Tensor, real: Tensor, mel: MelFrontEnd) -> dict[str, Tensor]:
