@@ -22,7 +22,7 @@ _RANGE: Final = 1e-4  # power below that of the loudest window at which one is s
 _TINY: Final = 1e-9
 # no mel of a waveform in [-1, 1] is louder; a guard of the exponential
 _LOUDEST: Final = 6.0
-_FRAME_SECONDS: Final = 0.0256  # of waveforms; half of them overlap
+_FRAME_SECONDS: Final = 0.0256  # of waveforms; neighbours overlap by half
 _BINS_A_FRAME: Final = 2.5  # zeros follow a frame, so that the lowest thirds have bins
 
 
@@ -44,8 +44,14 @@ def envelope_distance(made: Tensor, real: Tensor, mel: MelFrontEnd) -> Tensor:
 
 
 def spoken_envelope_distance(made: Tensor, real: Tensor, sample_rate: int) -> Tensor:
-    """The same of waveforms (B, S), in the frames of STOI itself: half as long as those of most mels,
-    so that it sees what a vocoder leaves rough within them."""
+    """The same of waveforms, in the frames of STOI itself: half as long as those of most mels, so that
+    it sees what a vocoder leaves rough within them.
+
+    Args:
+        made: (B, S); of less than two frames (26 ms) nothing moves, and the distance is 1.
+        real: likewise.
+        sample_rate: of both, Hz.
+    """
     with torch.autocast(made.device.type, enabled=False):
         ours, theirs = (_loudness_of_speech(x.float(), sample_rate) for x in (made, real))
         return _distance(ours, theirs, sample_rate / _hop(sample_rate))
