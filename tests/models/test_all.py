@@ -127,7 +127,12 @@ def test_saved_and_loaded_it_is_the_same(slug: str, tmp_path: Path) -> None:
     # mapped weights lie at other addresses, which may choose other kernels: rounding only
     found = batches.outputs(slug, loaded)
     for key, expected in batches.outputs(slug, model).items():
-        assert torch.allclose(found[key], expected, atol=1e-6), key
+        if key == "animate":  # pictures in 255 steps: what lies between two may fall either way
+            off = (found[key] - expected).abs()
+            assert float(off.max()) < 1.01 / 255, key
+            assert float((off > 1e-6).float().mean()) < 1e-3, key
+        else:
+            assert torch.allclose(found[key], expected, atol=1e-6), key
 
 
 @every_case
