@@ -78,8 +78,8 @@ def show(title: str, found: Found) -> None:
 
 
 def number(value: float) -> str:
-    """Three figures that count."""
-    return f"{value:.3g}"
+    """Four figures that count: three hide on which side of a bound such as 0.85 a value lies."""
+    return f"{value:.4g}"
 
 
 def span(one: Mapping[str, float]) -> str:
