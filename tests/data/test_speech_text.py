@@ -17,8 +17,8 @@ def test_several_datasets_are_trained_on_and_one_is_validated(tmp_path: Path) ->
     data = SpeechCropDataModule(str(lrs3), more_roots=[str(lrs2)])
     both = [item["id"] for item in data.recordings("train").items]
     wanted = [
-        one.id
-        for root, read in ((lrs3, read_lrs3), (lrs2, read_lrs2))
+        prefix + one.id
+        for root, read, prefix in ((lrs3, read_lrs3, ""), (lrs2, read_lrs2, "1:"))
         for one in read(root, "train")
     ]
     assert both == wanted

@@ -125,9 +125,9 @@ def test_borders_of_a_segment_are_left_out_of_the_durations() -> None:
     code = torch.tensor([[1, 1, 2, 2, 2, 3], [4, 4, 4, 5, 5, 5]])
     embedded = code.unsqueeze(-1).float()
     runs = segment_runs(code, embedded)
-    assert runs.counts.tolist() == [3, 3, 3]  # the whole second row: it has two runs only
+    assert runs.counts.tolist() == [[3, 0], [3, 3]]  # all of the second row: it has two runs only
     assert runs.mask.tolist() == [[True, False], [True, True]]
-    assert runs.features[runs.mask].flatten().tolist() == [2, 4, 5]
+    assert runs.features.squeeze(-1).tolist() == [[2, 0], [4, 5]]
 
 
 def test_context_lets_a_unit_sound_otherwise_beside_other_neighbours() -> None:

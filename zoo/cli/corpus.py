@@ -37,6 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="without pictures, which is much faster: for training vocoders and other listeners",
     )
+    make.add_argument(
+        "--revoiced",
+        type=int,
+        metavar="K",
+        help="the corpus of this seed once more, each training clip in a timbre drawn for it alone: "
+        "parallel to the plain corpus by id, for encoders that must not depend on the voice; "
+        "another K (from 1) draws other timbres; not with --timbres",
+    )
     show = actions.add_parser(
         "show", help="write a picture of pictures with captions, or of talking faces"
     )
@@ -69,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             languages=args.languages,
             timbres=args.timbres,
             sound_only=args.sound_only,
+            revoiced=args.revoiced,
         )
         console.print(f"{args.name} is in {folder}", soft_wrap=True)
     else:

@@ -80,7 +80,8 @@ class RecordingsDataModule(AudioVisualDataModule):
         seed: order of the items.
         max_seconds: longer utterances are left out of training.
         more_roots: further datasets, whose training split (of the same name) is trained on as well;
-            what they are is told by their files.
+            what they are is told by their files. Their number, from 1, stands before their ids:
+            "1:<id>".
 
     Raises:
         DataError: one of `more_roots` is a corpus that is kept for tests.
@@ -125,8 +126,10 @@ class RecordingsDataModule(AudioVisualDataModule):
             training = split == self.train_split
             streams = replace(self.streams, max_seconds=self.max_seconds if training else None)
             parts = [AudioVisualDataset(self.utterances(split), self.root, streams)]
-            for root in self.more_roots if training else ():
+            for number, root in enumerate(self.more_roots if training else (), 1):
                 found = read_split(detect_dataset(root), Path(root), split)
+                # generated corpora call their clips alike, and what is kept by id must not mix
+                found = [replace(one, id=f"{number}:{one.id}") for one in found]
                 parts.append(AudioVisualDataset(found, root, streams))
             data: ConcatDataset[dict[str, Any]] = ConcatDataset(parts)
             self._decoded[split] = SpeechInMemory(data, self.variation if training else None)
@@ -148,6 +151,7 @@ class SpeechTextDataModule(RecordingsDataModule):
         train_split: what to train on.
         vary: change pace, noise and band of the training sound at random.
         seed: order of the batches.
+        more_roots: further datasets to train on.
     """
 
     def __init__(
@@ -160,6 +164,7 @@ class SpeechTextDataModule(RecordingsDataModule):
         train_split: str = "train30",
         vary: bool = True,
         seed: int = 7122,
+        more_roots: Sequence[str] | None = None,
     ):
         super().__init__(
             root,
@@ -170,7 +175,12 @@ class SpeechTextDataModule(RecordingsDataModule):
             variation=Variation() if vary else None,
             seed=seed,
             max_seconds=max_seconds,
+            more_roots=more_roots,
         )
+
+    def training_items(self) -> Dataset[dict[str, Any]]:
+        """What training reads: one item a recording, in their order."""
+        return self.recordings(self.train_split)
 
     def train_dataloader(self) -> ReportingLoader:
         """Batches of like length, every time another version of each recording."""
@@ -179,7 +189,7 @@ class SpeechTextDataModule(RecordingsDataModule):
         drop_last = len(data) >= self.batch_size
         share = per_process(self, self.batch_size)
         batches = LengthBatches(order, share, drop_last, data.sizes(), self.seed)
-        return self._loader(data, batch_sampler=batches)
+        return self._loader(self.training_items(), batch_sampler=batches)
 
     def _eval_loader(self, split: str) -> ReportingLoader:
         return self._loader(self.recordings(split), batch_size=self.eval_batch_size)

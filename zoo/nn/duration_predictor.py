@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 
 class DurationPredictor(nn.Module):
@@ -53,7 +52,7 @@ class Runs:
 
     Attributes:
         features: (B, R, C) embedding of each run, zero beyond each segment's runs.
-        counts: (N,) frames of all valid runs, segment after segment.
+        counts: (B, R) int64 frames of each run, 0 beyond.
         mask: (B, R) bool, True = a run.
     """
 
@@ -72,20 +71,28 @@ def segment_runs(code: Tensor, embedded: Tensor) -> Runs:
         code: (B, T) int64, a unit a frame.
         embedded: (B, T, C) their embeddings.
     """
-    features, counts = [], []
-    for row, vectors in zip(code, embedded, strict=True):
-        count = torch.unique_consecutive(row, return_counts=True)[1]
-        ends = count.cumsum(0)
-        # parity: an inner run is read at its first frame, in a segment of two runs at its last
-        inner = len(count) > 2
-        features.append(vectors[ends[:-2] if inner else ends - 1])
-        counts.append(count[1:-1] if inner else count)
-    lengths = torch.tensor([len(count) for count in counts], device=code.device)
-    mask = torch.arange(int(lengths.max()), device=code.device) < lengths[:, None]
-    return Runs(pad_sequence(features, batch_first=True), torch.cat(counts), mask)
+    place = torch.arange(code.shape[1], device=code.device).expand_as(code)
+    begins = F.pad(code[:, 1:] != code[:, :-1], (1, 0), value=True)
+    run = begins.long().cumsum(dim=1) - 1  # of each frame
+    counts = torch.zeros_like(code).scatter_add(1, run, torch.ones_like(code))
+    ends = counts.cumsum(dim=1)
+    total = run[:, -1:] + 1
+    # parity: an inner run is read at its first frame, in a segment of two runs at its last
+    inner = total > 2
+    kept = torch.where(inner, total - 2, total)
+    last = code.shape[1] - 1
+    chosen = (place + inner.long()).clamp(max=last)
+    mask = place < kept
+    frame = torch.where(inner, ends - counts, ends - 1).gather(1, chosen).clamp(max=last)
+    # parity: the convolutions see nothing beyond the longest row, not even zeros
+    most = slice(int(kept.max()))
+    frame, mask, counts = frame[:, most], mask[:, most], counts.gather(1, chosen)[:, most]
+    features = embedded.gather(1, frame.unsqueeze(2).expand(-1, -1, embedded.shape[2]))
+    return Runs(features * mask.unsqueeze(2), counts * mask, mask)
 
 
 def duration_loss(predictor: DurationPredictor, runs: Runs) -> Tensor:
     """Mean squared error of log(1 + frames) over all runs of the batch."""
-    predicted = predictor(runs.features)[runs.mask]
-    return F.mse_loss(predicted, torch.log(runs.counts.to(predicted.dtype) + 1))
+    predicted = predictor(runs.features)
+    error = predicted - torch.log(runs.counts.to(predicted.dtype) + 1)
+    return torch.as_tensor((error.square() * runs.mask).sum() / runs.mask.sum())

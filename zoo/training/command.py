@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightning import Trainer
 
@@ -167,8 +168,14 @@ def _run_stage(
         cli.folder,
         stage=stage.name,
         command=_command(arguments, stage),
-        data=[Path(arguments.data), *map(Path, getattr(cli.datamodule, "more_roots", ()))],
+        data=[Path(arguments.data), *_further_roots(cli.datamodule)],
     )
+
+
+def _further_roots(datamodule: Any) -> list[Path]:
+    """Datasets besides the first that were trained on."""
+    names = ("more_roots", "twin_roots")
+    return [Path(root) for name in names for root in getattr(datamodule, name, ())]
 
 
 def _command(arguments: TrainArguments, stage: Stage) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,45 @@ def test_training_people_get_drawn_timbres_and_the_others_stay() -> None:
     assert not numbers & {drawn_number(name) for name in others}
 
 
+def test_a_revoiced_corpus_is_the_plain_one_but_for_the_timbres_of_training_clips() -> None:
+    sizes = {"train": 160, "dev": 20, "test": 20}
+    plain, first, second = (tiny_lrs3.plan(4, sizes, revoiced=k) for k in (0, 1, 2))
+    assert [job.id for job in plain] == [job.id for job in first] == [job.id for job in second]
+    timbres = []
+    for before, *after in zip(plain, first, second, strict=True):
+        if before.spoken.split != "train":
+            assert after == [before, before]
+            continue
+        talker = before.spoken.video.talker
+        for job in after:
+            name = job.spoken.video.talker.speaker.voice.variant
+            assert drawn_number(name) is not None
+            timbres.append(name)
+            # whatever else is planned is equal: sentences, mood, entropy, face, accent, pace
+            assert job.spoken.video.talker.in_timbre(str(talker.speaker.voice.variant)) == talker
+            video = replace(job.spoken.video, talker=talker)
+            assert replace(job, spoken=replace(job.spoken, video=video)) == before
+    parts = [job.part for job in plain if job.spoken.split == "train"]
+    assert parts.count("pretrain") and len(timbres) == 2 * len(parts) == len(set(timbres))
+    assert first == tiny_lrs3.plan(4, sizes, revoiced=1)
+    assert plain == tiny_lrs3.plan(4, sizes)
+
+
+def test_the_command_makes_a_parallel_corpus(tmp_path: Path) -> None:
+    command = ["corpus", "make", "tiny-lrs3", "--seed", "3", "--clips", "2,1,1", "--sound-only"]
+    plain, again = tmp_path / "plain", tmp_path / "again"
+    assert main([*command, str(plain), "--workers", "1"]) == 0
+    assert main([*command, str(again), "--workers", "1", "--revoiced", "1"]) == 0
+    assert "revoiced" not in json.loads((plain / ABOUT).read_text())
+    assert json.loads((again / ABOUT).read_text())["revoiced"] == 1
+    assert str(about_corpus(again)).endswith("1 test, sound only, revoiced 1)")
+    for split in ("train", "dev", "test"):
+        for one, other in zip(read_lrs3(plain, split), read_lrs3(again, split), strict=True):
+            assert (one.id, one.text) == (other.id, other.text)
+            sounds = [load_audio(folder / one.sound) for folder in (plain, again)]
+            assert torch.equal(*sounds) == (split != "train")
+
+
 def test_the_command_makes_a_corpus_that_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     command = ["corpus", "make", "tiny-lrs3", str(folder), "--seed", "3", "--clips", "2,1,1"]
@@ -112,4 +152,20 @@ def test_the_sound_alone_is_that_of_the_film(tmp_path: Path) -> None:
 def test_numbers_that_make_no_sense(name: str, timbres: int, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         make(name, tmp_path / "no", clips=3, timbres=timbres)
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("tiny-coco", {"revoiced": 1}, "cannot be revoiced"),
+        ("tiny-lrs3", {"revoiced": 0}, "numbered from 1; got 0"),
+        ("tiny-lrs3", {"revoiced": 1, "timbres": 5}, "choose one of the two"),
+    ],
+)
+def test_what_cannot_be_revoiced(
+    name: str, options: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        make(name, tmp_path / "no", clips=3, **options)  # type: ignore[arg-type]
     assert not (tmp_path / "no").exists()

@@ -53,6 +53,7 @@ def make(
     languages: Sequence[str] | None = None,
     timbres: int | None = None,
     sound_only: bool = False,
+    revoiced: int | None = None,
 ) -> Path:
     """Write a corpus; the bytes of every file depend on the arguments only, but for `workers`.
 
@@ -68,9 +69,14 @@ def make(
             and test stay as they are.
         sound_only: Leave out the pictures, which is much faster; what reads lips or draws
             faces can do nothing with it.
+        revoiced: Make the corpus of this seed once more, parallel to the plain one clip by clip (the
+            ids are the same), with each training clip in a timbre drawn for it alone; an encoder
+            can learn from the pairs what does not depend on the voice. Another number, from 1,
+            draws other timbres; dev and test stay as they are. Excludes `timbres`.
 
     Raises:
-        DataError: Unknown name or language, folder not empty, or numbers that cannot be met.
+        DataError: Unknown name or language, folder not empty, numbers that cannot be met, or
+            options that exclude each other.
     """
     if name not in CORPORA:
         raise DataError(f"there is no corpus {name!r}; there are: {', '.join(CORPORA)}")
@@ -88,4 +94,5 @@ def make(
         languages=languages,
         timbres=timbres,
         sound_only=sound_only,
+        revoiced=revoiced,
     )

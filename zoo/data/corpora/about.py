@@ -26,6 +26,7 @@ class CorpusAbout:
         languages: those it was restricted to; empty where it was not.
         timbres: how many were drawn for its training people; 0 where they have espeak-ng's.
         sound_only: it has no pictures.
+        revoiced: what drew a timbre for each of its training clips; 0 where people have theirs.
     """
 
     name: str
@@ -34,6 +35,7 @@ class CorpusAbout:
     languages: tuple[str, ...] = ()
     timbres: int = 0
     sound_only: bool = False
+    revoiced: int = 0
 
     @property
     def is_for_tests(self) -> bool:
@@ -44,6 +46,7 @@ class CorpusAbout:
         counts = [f"{count} {split}" for split, count in self.sizes.items()]
         special = [f"{self.timbres} drawn timbres"] if self.timbres else []
         special += ["sound only"] if self.sound_only else []
+        special += [f"revoiced {self.revoiced}"] if self.revoiced else []
         return f"{self.name}, seed {self.seed} ({', '.join([*counts, *self.languages, *special])})"
 
 
@@ -72,6 +75,7 @@ def about_corpus(root: str | Path) -> CorpusAbout | None:
             languages=tuple(about.get("languages", ())),
             timbres=int(about.get("timbres", 0)),
             sound_only=bool(about.get("sound_only", False)),
+            revoiced=int(about.get("revoiced", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -41,7 +41,7 @@ class Corpus:
             truth, in worker processes, so both pickle; `finish(folder, jobs)` writes the index
             files.
         languages: Those that are spoken, if `plan` takes some of them as `languages`.
-        for_voices: Whether `plan` takes a number of drawn `timbres`, and `sound_only`.
+        for_voices: Whether `plan` takes a number of drawn `timbres`, `sound_only`, and `revoiced`.
     """
 
     about: str
@@ -92,6 +92,7 @@ def build(
     languages: Sequence[str] | None = None,
     timbres: int | None = None,
     sound_only: bool = False,
+    revoiced: int | None = None,
 ) -> Path:
     """Make a corpus beside `folder` and rename it into place when it is complete."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -105,6 +106,8 @@ def build(
         if not corpus.for_voices:
             raise DataError(f"{name} has pictures, and cannot be made of sound only")
         chosen["sound_only"] = True
+    if revoiced is not None:
+        chosen["revoiced"] = _checked_revoiced(name, corpus, revoiced, timbres)
     jobs = corpus.plan(seed, sizes, **chosen)
     with _published(folder) as draft:
         truths = list(_progress(name, _work(corpus, draft, jobs, workers), len(jobs)))
@@ -122,6 +125,19 @@ def _checked_timbres(name: str, corpus: Corpus, timbres: int) -> int:
     if timbres < 1:
         raise DataError(f"{name}: its training people need timbres; got a number of {timbres}")
     return timbres
+
+
+def _checked_revoiced(name: str, corpus: Corpus, revoiced: int, timbres: int | None) -> int:
+    if not corpus.for_voices:
+        raise DataError(f"{name} has espeak-ng's timbres, and cannot be revoiced")
+    if timbres is not None:
+        raise DataError(
+            f"{name}: revoiced draws a timbre for each training clip, timbres draws them for the "
+            "training people; choose one of the two"
+        )
+    if revoiced < 1:
+        raise DataError(f"{name}: revoiced corpora are numbered from 1; got {revoiced}")
+    return revoiced
 
 
 def _chosen_languages(name: str, corpus: Corpus, languages: Sequence[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from zoo.data.corpora.motion import MOODS, HeadTrack, head_track
 from zoo.data.corpora.mouth import FPS, MouthTrack, mouth_track
 from zoo.data.corpora.speakers import SAMPLE_RATE, Recording, record
 from zoo.data.corpora.talkers import Talker, draw_talkers
+from zoo.data.corpora.timbres import COUNT, drawn_name
 from zoo.video import VideoWriter
 
 CLIPS_A_VIDEO: Final = 5
@@ -116,6 +117,7 @@ def plan_clips(
     sentences: int = 1,
     timbres: int = 0,
     filmed: bool = True,
+    revoiced: int = 0,
 ) -> list[Clip]:
     """Draw `count` clips of a split.
 
@@ -131,6 +133,8 @@ def plan_clips(
         sentences: How many to a clip.
         timbres: How many are drawn for the training people; 0 leaves them those of espeak-ng.
         filmed: With pictures.
+        revoiced: Draws a timbre for each training clip alone, and changes nothing else of the
+            plan; 0 leaves all clips of a person that person's.
     """
     rng = np.random.default_rng([seed, stream])
     talkers = draw_talkers(seed, language, timbres)[split]
@@ -144,8 +148,17 @@ def plan_clips(
             drawn = np.random.default_rng((seed, stream, first + place))
             entropy = (seed, stream, first + place)
             clip = _clip(drawn, split, video, place, language, wild, sentences, entropy)
+            if revoiced and split == "train":
+                clip = _revoiced(clip, revoiced)
             clips.append(replace(clip, filmed=filmed))
     return clips
+
+
+def _revoiced(clip: Clip, number: int) -> Clip:
+    # a generator of its own: whatever else is drawn for the clip stays
+    timbre = int(np.random.default_rng([*clip.entropy, 16, number]).integers(COUNT))
+    talker = clip.video.talker.in_timbre(drawn_name(timbre))
+    return replace(clip, video=replace(clip.video, talker=talker))
 
 
 def _clip(

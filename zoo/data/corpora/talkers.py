@@ -65,6 +65,11 @@ class Talker:
         )
         return replace(self.speaker, voice=changed)
 
+    def in_timbre(self, name: str) -> Talker:
+        """The same person, face, accent, pitch and pace, with another timbre."""
+        voice = replace(self.speaker.voice, variant=name)
+        return replace(self, speaker=replace(self.speaker, voice=voice))
+
 
 def draw_talkers(seed: int, language: str = "en", timbres: int = 0) -> dict[str, list[Talker]]:
     """Disjoint people for train, dev and test, two of each timbre.

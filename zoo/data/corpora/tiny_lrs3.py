@@ -38,10 +38,19 @@ class Job:
 
 
 def plan(
-    seed: int, sizes: Mapping[str, int], timbres: int = 0, sound_only: bool = False
+    seed: int,
+    sizes: Mapping[str, int],
+    timbres: int = 0,
+    sound_only: bool = False,
+    revoiced: int = 0,
 ) -> list[Job]:
-    """Everything there is to film, or to record; the training people with `timbres` drawn ones."""
-    clips = partial(plan_clips, seed, timbres=timbres, filmed=not sound_only)
+    """Everything there is to film, or to record.
+
+    The training people have `timbres` drawn ones, or each training clip one of its own, which
+    `revoiced` draws.
+    """
+    filmed = not sound_only
+    clips = partial(plan_clips, seed, timbres=timbres, filmed=filmed, revoiced=revoiced)
     long = round(sizes["train"] * _PRETRAIN_SHARE)
     train = [_with_quirk(k, c) for k, c in enumerate(clips(20, "train", sizes["train"]))]
     pretrain = clips(23, "train", max(1, long), sentences=_SENTENCES)

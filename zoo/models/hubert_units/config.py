@@ -52,6 +52,12 @@ class InvarianceConfig(DecayedTrainingSettings):
     """How far the response of the microphone is bent, see `zoo.audio.variation.equalized`."""
     level: float = 0.3
     """Standard deviation of the logarithm of the gain."""
+    twin_share: float = 0.75
+    """How often the crop is one of a twin, the same words in another voice, where there is one."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.twin_share <= 1:
+            raise ConfigError(f"invariance.twin_share {self.twin_share} is not in 0..1")
 
 
 @dataclass(frozen=True, kw_only=True)

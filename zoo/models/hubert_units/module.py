@@ -2,17 +2,19 @@
 
 Training has up to four stages, all without labels: "pretrain" predicts clusters of cepstra,
 "refine" those of the pretrained encoder's own features, "invariance" (where the configuration has
-it) makes the features of varied recordings those of the recordings, "units" fits the codebook.
+it) makes the features of varied recordings, and of the same words in other voices, those of the
+recordings, "units" fits the codebook.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
@@ -24,7 +26,7 @@ from zoo.hub.load import from_pretrained
 from zoo.hub.module import ZooModule
 from zoo.hub.usage import Usage
 from zoo.models.hubert_units.config import HubertUnitsConfig
-from zoo.models.hubert_units.invariance import varied_crop
+from zoo.models.hubert_units.invariance import aligned_frames, varied_crop
 from zoo.models.hubert_units.targets import aligned_cepstra
 from zoo.nn.hubert import HuBERT
 from zoo.nn.kmeans import whitening
@@ -86,6 +88,8 @@ class HubertUnits(ZooModule):
         self.register_buffer("directions", None)
         self._told: dict[str, Tensor] = {}
         """Targets (T, ...) of the recordings met so far, by id: they never change in a stage."""
+        self._aligned: dict[str, Tensor] = {}
+        """Frames (T',) of the recordings that belong to those of the twins met so far, by twin."""
         if stage in ("pretrain", "refine"):
             self._add_task(stage)
         if stage == "invariance":
@@ -214,6 +218,7 @@ class HubertUnits(ZooModule):
     def on_fit_start(self) -> None:
         """Make the targets of the stage, unless a resumed run brought them."""
         self._told.clear()
+        self._aligned.clear()
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         recordings = data.recordings_for_targets(self.config.training.target_recordings)
         if self.stage == "units":
@@ -281,19 +286,42 @@ class HubertUnits(ZooModule):
         return loss, right.mean()
 
     def _difference(self, batch: Batch, seed: int) -> Tensor:
-        """Mean square between the whitened features of varied crops and of the recordings."""
+        """Mean square between the whitened features of varied crops, of the recordings or of their
+        twins, and of the recordings."""
         assert self.directions is not None
         rng, encoder = np.random.default_rng(seed), self.encoder()
         told = self._targets_of(batch, self._compared)
         crops = [
-            varied_crop(wave.cpu(), len(row), self.config.invariance, encoder.config, rng)
-            for wave, row in zip(self._recordings(batch), told, strict=True)
+            varied_crop(wave, there, self.config.invariance, encoder.config, rng, frames)
+            for wave, there, frames in self._cropped(batch, told, rng)
         ]
         heard = torch.stack([crop.waveform for crop in crops]).to(self.device)
         known = torch.stack([crop.frames >= 0 for crop in crops]).to(self.device)
         wanted = [row[crop.frames[crop.frames >= 0]] for crop, row in zip(crops, told, strict=True)]
         said = encoder(heard, last_layer=self.config.layer).hidden_states[-1][known]
         return F.mse_loss((said @ self.directions).float(), torch.cat(wanted).to(said).float())
+
+    def _cropped(
+        self, batch: Batch, told: list[Tensor], rng: Generator
+    ) -> Iterator[tuple[Tensor, int, Tensor | None]]:
+        """What crops are made of, on the CPU: a recording (S,) or its twin, the number of its
+        frames, and which frames of the recording those are (None: they are its own)."""
+        share, recordings = self.config.invariance.twin_share, self._recordings(batch)
+        for k, (wave, row) in enumerate(zip(recordings, told, strict=True)):
+            twin = batch["twin"][k] if "twin" in batch else wave[:0]
+            if len(twin) and rng.random() < share:
+                frames = self._frames_of_twin(batch["twin_id"][k], twin, row)
+                yield twin.cpu(), len(frames), frames
+            else:
+                yield wave.cpu(), len(row), None
+
+    @torch.no_grad()
+    def _frames_of_twin(self, name: str, twin: Tensor, row: Tensor) -> Tensor:
+        """The frame of a recording, of which the teacher says `row` (T, d), that belongs to every
+        frame of its twin (S',): (T',) int64 on the CPU, found once for each twin."""
+        if name not in self._aligned:
+            self._aligned[name] = aligned_frames(row, self._compared(twin))
+        return self._aligned[name]
 
     def _compared(self, waveform: Tensor) -> Tensor:
         """The teacher's features (T, d) float16 on the CPU, in the directions of comparison."""
