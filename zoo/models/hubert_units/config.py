@@ -209,7 +209,7 @@ class HubertUnitsConfig(ZooConfig):
         return cls.tiny_km200().replace(
             num_units=1000,
             whitened=96,
-            inventory="tiny-hubert-it4/L2-white96/km1000",
+            inventory="tiny-hubert-it5/L2-white96/km1000",
             invariance=InvarianceConfig(total_steps=2000),
         )
 

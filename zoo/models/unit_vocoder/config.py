@@ -89,7 +89,7 @@ class UnitVocoderConfig(ZooConfig):
         )
         return cls(
             network=network,
-            inventory="tiny-hubert-it4/L2-white96/km1000",
+            inventory="tiny-hubert-it5/L2-white96/km1000",
             unit_source="hubert_units.tiny-km1000",
             trunk_source="mel_vocoder.tiny",
             discriminators=DiscriminatorConfig.tiny(),
