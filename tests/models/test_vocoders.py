@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.models.speech_training import last_checkpoint, train, unit_source, voice_source
+from zoo.audio import load_audio
+from zoo.data.lrs3 import read_lrs3
 from zoo.errors import ConfigError, MediaError
 from zoo.hub.load import from_pretrained
 from zoo.models.mel_vocoder.config import MelVocoderConfig
@@ -18,7 +20,7 @@ from zoo.models.mel_vocoder.module import MelVocoder
 from zoo.models.unit_vocoder.config import UnitVocoderConfig
 from zoo.models.unit_vocoder.module import UnitVocoder
 from zoo.nn.envelope_loss import spoken_envelope_distance
-from zoo.nn.units import Units
+from zoo.nn.units import KMeans, Units
 from zoo.tasks import Speech
 
 GAN = (
@@ -161,6 +163,46 @@ def test_unit_vocoder_trains_with_units_voices_and_durations(talkers: Path, tmp_
     assert made.waveform.shape[0] % 320 == 0
     state = last_checkpoint(tmp_path / "o" / "vocoder")
     assert len(state["optimizer_states"]) == 2
+
+
+def test_embeddings_start_from_those_of_units_at_the_same_time(
+    talkers: Path, tmp_path: Path
+) -> None:
+    units, voices = unit_source(tmp_path / "units"), voice_source(tmp_path / "voices")
+    sizes = {"network.num_units": 6, "network.speaker_size": 64, "unit_source": str(units)}
+    before = unit_vocoder(**sizes)
+    old = before.save_pretrained(tmp_path / "before", dtype="float32")
+    extractor = from_pretrained(units)
+    extractor.kmeans = KMeans.from_centers(extractor.kmeans.centers[[5, 3, 0]])
+    fewer = extractor.__class__(extractor.config.replace(num_units=3))
+    fewer.load_state_dict(extractor.state_dict())
+    other = fewer.save_pretrained(tmp_path / "fewer")
+    changes = {"training.lr": 1e-30, "network.num_units": 3, "trunk_source": "null"}
+    flags = small_unit_flags(other, voices, old, **changes)
+    flags = (*flags, "--model.config.embeddings_source", str(old), "--init", str(old))
+    model = from_pretrained(
+        train(UnitVocoder, talkers, tmp_path / "o", *GAN, *flags, "--max_steps", "4")
+    )
+    waves = [load_audio(talkers / str(one.sound)) for one in read_lrs3(talkers, "train")]
+    pairs = [
+        (int(b), int(a))
+        for wave in waves
+        for b, a in zip(
+            from_pretrained(units).extract(wave).ids, fewer.extract(wave).ids, strict=True
+        )
+    ]
+    table, started = before.network.dict.weight, model.network.dict.weight
+    for unit in range(3):
+        met = [table[b] for b, a in pairs if a == unit]
+        wanted = torch.stack(met).mean(0) if met else table.mean(0)
+        assert torch.allclose(started[unit], wanted, atol=1e-3)
+    generators = (one.network.generator.state_dict() for one in (before, model))
+    first, second = generators
+    assert all(torch.allclose(first[key], second[key], atol=1e-3) for key in first)
+
+    wrong = (*flags, "--model.config.embeddings_source", str(units))
+    with pytest.raises(ConfigError, match="is no unit vocoder whose embeddings have a width of 8"):
+        train(UnitVocoder, talkers, tmp_path / "wrong", *GAN, *wrong, "--max_steps", "2")
 
 
 def test_the_guessed_mel_is_fitted_first(talkers: Path, tmp_path: Path) -> None:

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from tests.nn.test_hubert import SMALL
 from zoo.nn import units
 from zoo.nn.hubert import HuBERT
-from zoo.nn.units import KMeans, UnitExtractor, Units, expand_units, reduce_units
+from zoo.nn.units import (
+    KMeans,
+    UnitExtractor,
+    Units,
+    expand_units,
+    mean_embeddings,
+    reduce_units,
+)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
@@ -17,6 +24,15 @@ def test_reduction_is_undone(ids: list[int]) -> None:
     reduced, durations = reduce_units(raw)
     assert (reduced[1:] != reduced[:-1]).all()
     assert torch.equal(expand_units(reduced, durations), raw)
+
+
+def test_embeddings_of_units_at_the_same_time() -> None:
+    table = torch.tensor([[0.0, 4.0], [2.0, 0.0], [10.0, 2.0]])
+    before = [torch.tensor([0, 1, 1, 2]), torch.tensor([0])]
+    after = [torch.tensor([1, 1, 1]), torch.tensor([2, 0])]  # what one has more is left out
+    made = mean_embeddings(table, before, after, 4)
+    mean = table.mean(0).tolist()
+    assert made.tolist() == [mean, [pytest.approx(4 / 3), pytest.approx(4 / 3)], [0, 4], mean]
 
 
 def test_units_object() -> None:

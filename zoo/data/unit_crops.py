@@ -176,6 +176,13 @@ class UnitCropDataModule(SpeechCropDataModule):
             )
         return self._targets[split]
 
+    def training_units(self, source: str) -> tuple[Tensor, ...]:
+        """Units (T,) of every training recording, in their order, by a checkpoint that need not be
+        `unit_source`."""
+        data = self.recordings(self.train_split)
+        waves = (data[k]["audio"] for k in range(len(data)))
+        return speech_targets(waves, unit_source=source, speaker_source=None).units
+
     def mean_speaker(self) -> Tensor:
         """(C,) the mean voice of the training recordings."""
         return self.targets(self.train_split).mean_voice

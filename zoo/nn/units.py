@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,33 @@ def reduce_units(ids: Tensor) -> tuple[Tensor, Tensor]:
 def expand_units(ids: Tensor, durations: Tensor) -> Tensor:
     """Repeat each id for its duration: the inverse of `reduce_units`."""
     return torch.repeat_interleave(ids, durations)
+
+
+def mean_embeddings(
+    table: Tensor, before: Sequence[Tensor], after: Sequence[Tensor], num_units: int
+) -> Tensor:
+    """Embeddings of units, out of those of other units of the same recordings.
+
+    Args:
+        table: (K, C) embeddings of the others.
+        before: the others, (T,) int64 in [0, K) a recording.
+        after: the units, likewise in [0, num_units); what the longer of the two has more is left
+            out.
+        num_units: K'.
+
+    Returns:
+        (K', C): of each unit the mean over its frames; of one that does not occur, the mean of the
+        table.
+    """
+    lengths = [min(len(one), len(other)) for one, other in zip(before, after, strict=True)]
+    old, new = (
+        torch.cat([one[:length] for one, length in zip(units, lengths, strict=True)]).long()
+        for units in (before, after)
+    )
+    pairs = torch.bincount(new * len(table) + old, minlength=num_units * len(table))
+    counts = pairs.view(num_units, len(table)).to(table)
+    total = counts.sum(1, keepdim=True)
+    return torch.where(total > 0, counts @ table / total.clamp(min=1), table.mean(0))
 
 
 class KMeans(nn.Module):

@@ -39,6 +39,9 @@ class UnitVocoderConfig(ZooConfig):
     trunk_source: str | None = None
     """Mel vocoder from which the training of an inverse-STFT trunk starts (ours); None starts at
     random."""
+    embeddings_source: str | None = None
+    """Vocoder of other units that training starts from (`--init`, ours): the embedding of each unit
+    starts from the mean of those of its units that it coincides with in the training recordings."""
     duration_weight: float = 1.0
     """Weight of the loss of the durations."""
     pitch_dropout: float = 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,13 +12,14 @@ from torch.nn import functional as F
 from zoo.audio import as_waveform
 from zoo.audio.mel import mel_front_end
 from zoo.data.speech_targets import Describer
-from zoo.errors import MediaError
+from zoo.errors import ConfigError, MediaError
+from zoo.hub.load import from_pretrained
 from zoo.hub.usage import Usage
 from zoo.models.unit_vocoder.config import SAMPLE_RATE, UnitVocoderConfig
 from zoo.nn.duration_predictor import duration_loss, segment_runs
 from zoo.nn.melody import UNKNOWN
 from zoo.nn.unit_hifigan import Resynthesis, UnitHiFiGAN
-from zoo.nn.units import Units
+from zoo.nn.units import Units, mean_embeddings
 from zoo.nn.weight_norm import Folded
 from zoo.tasks import Speech, SpeechLike
 from zoo.training.recipe import Recipe, Stage
@@ -54,6 +55,7 @@ class UnitVocoder(GANVocoder):
         pipeline_tag="audio-to-audio",
     )
     batch_invariant: ClassVar[bool] = False  # sequences of unequal length come one at a time
+    made_anew: ClassVar[tuple[str, ...]] = (r"^network\.dict\.",)  # units of another inventory
 
     def __init__(self, config: UnitVocoderConfig, stage: Literal["vocoder"] | None = None) -> None:
         super().__init__(config, stage, config.training, config.discriminators)
@@ -83,17 +85,35 @@ class UnitVocoder(GANVocoder):
         )
 
     def setup(self, stage: str) -> None:
-        """Start from a trained mel vocoder where the configuration names one.
+        """Start from a trained mel vocoder, and from the embeddings of a vocoder of other units,
+        where the configuration names them.
 
         Raises:
             ConfigError: that, or this model, has no inverse-STFT head, or other sizes.
             CheckpointError: it cannot be had.
         """
         super().setup(stage)
-        if stage == "fit" and self.config.trunk_source is not None:
-            # what a run resumes from is read after this
+        if stage != "fit":
+            return
+        # what a run resumes from is read after this
+        if self.config.trunk_source is not None:
             source = self.config.trunk_source
             self.start_trunk(self.network.generator, network_of(source), source)
+        if self.config.embeddings_source is not None:
+            self._start_embeddings(self.config.embeddings_source)
+
+    def _start_embeddings(self, source: str) -> None:
+        other, own = from_pretrained(source), self.network.dict.weight
+        if not isinstance(other, UnitVocoder) or other.network.dict.weight.shape[1] != own.shape[1]:
+            raise ConfigError(
+                f"embeddings_source: {source} is no unit vocoder whose embeddings have a width of "
+                f"{own.shape[1]}; name another, or set it to null"
+            )
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        before = data.training_units(other.config.unit_source)
+        after = data.training_units(self.config.unit_source)
+        with torch.no_grad():
+            own.copy_(mean_embeddings(other.network.dict.weight, before, after, len(own)))
 
     def resynthesize_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Waveforms (B, 1, S) of `batch["units"]` (B, T), and the loss of the durations."""
