@@ -69,7 +69,7 @@ def segment_runs(code: Tensor, embedded: Tensor) -> Runs:
 
     Args:
         code: (B, T) int64, a unit a frame.
-        embedded: (B, T, C) their embeddings.
+        embedded: (B, T, C) their embeddings, the same for all frames of a run.
     """
     place = torch.arange(code.shape[1], device=code.device).expand_as(code)
     begins = F.pad(code[:, 1:] != code[:, :-1], (1, 0), value=True)
@@ -77,14 +77,12 @@ def segment_runs(code: Tensor, embedded: Tensor) -> Runs:
     counts = torch.zeros_like(code).scatter_add(1, run, torch.ones_like(code))
     ends = counts.cumsum(dim=1)
     total = run[:, -1:] + 1
-    # parity: an inner run is read at its first frame, in a segment of two runs at its last
     inner = total > 2
     kept = torch.where(inner, total - 2, total)
-    last = code.shape[1] - 1
-    chosen = (place + inner.long()).clamp(max=last)
+    chosen = (place + inner.long()).clamp(max=code.shape[1] - 1)
     mask = place < kept
-    frame = torch.where(inner, ends - counts, ends - 1).gather(1, chosen).clamp(max=last)
-    # parity: the convolutions see nothing beyond the longest row, not even zeros
+    frame = (ends - 1).gather(1, chosen)
+    # parity: the convolutions see nothing beyond the longest row, not even what they make of zeros
     most = slice(int(kept.max()))
     frame, mask, counts = frame[:, most], mask[:, most], counts.gather(1, chosen)[:, most]
     features = embedded.gather(1, frame.unsqueeze(2).expand(-1, -1, embedded.shape[2]))
